@@ -1,0 +1,35 @@
+"""Automatic differentiation: the engine, `Function`, grad modes, hooks, gradcheck, forward mode."""
+
+from ..core.tensor import Tensor
+from . import forward_ad, methods
+from .api import backward, grad
+from .function import Function
+from .grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from .gradcheck import GradcheckError, gradcheck, gradgradcheck
+
+__all__ = [
+    "Function",
+    "GradcheckError",
+    "backward",
+    "enable_grad",
+    "forward_ad",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "inference_mode",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "methods",
+    "no_grad",
+    "set_grad_enabled",
+]
+
+for _name, _function in methods.METHODS.items():  # the tensors below do not know autograd
+    setattr(Tensor, _name, _function)

@@ -1,0 +1,170 @@
+"""gradcheck and gradgradcheck: derivatives against central differences."""
+
+from ..core.tensor import Tensor
+from ..ops.create import arange, zeros
+from ..ops.join import stack
+from . import api
+
+
+class GradcheckError(RuntimeError):
+    """A derivative that differs from the finite difference."""
+
+
+def _tensors(value) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    return [t for v in value for t in _tensors(v)] if isinstance(value, (tuple, list)) else []
+
+
+def _outputs(function, inputs) -> list[Tensor]:
+    return [t for t in _tensors(function(*inputs)) if t.is_floating_point()]
+
+
+def _numerical(function, inputs, x: Tensor, count: int, eps: float) -> list[Tensor]:
+    """d(each output)/dx as (x.numel(), output.numel()) matrices, by central differences."""
+    flat = x.data.view(-1) if x.is_contiguous() else None
+    if flat is None:
+        raise ValueError(
+            "gradcheck expects contiguous inputs (make them contiguous before requires_grad_())"
+        )
+    columns: list[list] = [[] for _ in range(count)]
+    for i in range(flat.numel()):
+        original = flat[i].item()
+        values = []
+        for value in (original + eps, original - eps):
+            flat[i] = value
+            values.append([o.detach().clone() for o in _outputs(function, inputs)])
+        flat[i] = original
+        for k in range(count):
+            columns[k].append(((values[0][k] - values[1][k]) / (2 * eps)).reshape(-1))
+    return [_matrix(c, x) for c in columns]
+
+
+def _matrix(rows, x):
+    return stack(rows) if rows else zeros(0, 0, dtype=x.dtype)
+
+
+def gradcheck(
+    func,
+    inputs,
+    *,
+    eps=1e-6,
+    atol=1e-5,
+    rtol=1e-3,
+    raise_exception=True,
+    nondet_tol=0.0,
+    check_undefined_grad=True,
+    check_grad_dtypes=False,
+    check_batched_grad=False,
+    check_batched_forward_grad=False,
+    check_forward_ad=False,
+    check_backward_ad=True,
+    fast_mode=False,
+    masked=None,
+) -> bool:
+    """Compare the derivatives of `func` at `inputs` (float64 tensors that require grad) with
+    central differences.
+
+    Raises GradcheckError with both Jacobians where they differ by more than atol + rtol *
+    |numerical|, or returns False
+    if `raise_exception` is off.
+    """
+    inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    leaves = [t for t in _tensors(inputs) if t.requires_grad]
+    if not leaves:
+        raise ValueError(
+            "gradcheck expects at least one input tensor to require gradient, but none of them "
+            "have requires_grad=True."
+        )
+    try:
+        _check(func, inputs, leaves, eps, atol, rtol)
+    except GradcheckError:
+        if raise_exception:
+            raise
+        return False
+    return True
+
+
+def _check(func, inputs, leaves, eps, atol, rtol) -> None:
+    outputs = _outputs(func, inputs)
+    for j, x in enumerate(leaves):
+        numerical = _numerical(func, inputs, x, len(outputs), eps)
+        for k, out in enumerate(outputs):
+            analytical = zeros(x.numel(), out.numel(), dtype=out.dtype)
+            if out.requires_grad:
+                for i in range(out.numel()):
+                    cotangent = zeros(out.numel(), dtype=out.dtype)
+                    cotangent[i] = 1
+                    (g,) = api.grad(
+                        [out],
+                        [x],
+                        [cotangent.view(out.shape)],
+                        retain_graph=True,
+                        allow_unused=True,
+                    )
+                    if g is not None:
+                        analytical[:, i] = g.detach().reshape(-1)
+            if x.numel() == 0 or out.numel() == 0:
+                continue
+            bad = (analytical - numerical[k]).abs() > atol + rtol * numerical[k].abs()
+            if bool((bad | (analytical.isnan() != numerical[k].isnan())).any()):
+                raise GradcheckError(
+                    f"Jacobian mismatch for output {k} with respect to input "
+                    f"{j},\nnumerical:{numerical[k]}\n"
+                    f"analytical:{analytical}\n"
+                )
+
+
+def gradgradcheck(
+    func,
+    inputs,
+    grad_outputs=None,
+    *,
+    eps=1e-6,
+    atol=1e-5,
+    rtol=1e-3,
+    gen_non_contig_grad_outputs=False,
+    raise_exception=True,
+    nondet_tol=0.0,
+    check_undefined_grad=True,
+    check_grad_dtypes=False,
+    check_batched_grad=False,
+    check_fwd_over_rev=False,
+    check_rev_over_rev=True,
+    fast_mode=False,
+    masked=False,
+) -> bool:
+    """gradcheck of the derivatives of `func`: its second derivatives."""
+    inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    leaves = [t for t in _tensors(inputs) if t.requires_grad]
+    outs = [o for o in _outputs(func, inputs) if o.requires_grad]
+    if grad_outputs is None:
+        grad_outputs = [_cotangent(o) for o in outs]
+    else:
+        grad_outputs = _tensors(grad_outputs)
+    count = len(inputs)
+
+    def first(*everything):
+        outputs = [o for o in _outputs(func, everything[:count]) if o.requires_grad]
+        given = [t for t in _tensors(everything[:count]) if t.requires_grad]
+        found = api.grad(
+            outputs, given, list(everything[count:]), create_graph=True, allow_unused=True
+        )
+        return tuple(g for g in found if g is not None and g.requires_grad)
+
+    if not leaves or not first(*inputs, *grad_outputs):
+        return True
+    return gradcheck(
+        first,
+        (*inputs, *grad_outputs),
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        raise_exception=raise_exception,
+    )
+
+
+def _cotangent(out: Tensor) -> Tensor:
+    """Values between -1 and 1 that do not repeat, without drawing random numbers."""
+    g = (arange(out.numel(), dtype=out.dtype) * 0.7548776662466927 + 0.31).frac() * 2 - 1
+    return g.view(out.shape).detach().requires_grad_()

@@ -1,0 +1,3 @@
+"""What a device is: memory, threads, jit flags and kernel caches. Knows numba,
+knows no operator.
+"""

@@ -1,0 +1,218 @@
+"""Scalar expression -> kernel source. One template per device; the loops here are those of every
+pointwise op.
+
+An expression is Python over the letters a, b, c, ... (its operands), e.g. `a * (1 - out * out)`.
+Constants and operands
+are converted to the type that the op computes in, `where(condition, x, y)` becomes a conditional
+expression, and any
+other function is looked up in the device's scalar library (backends/cpu/scalar.py,
+backends/cuda/scalar.py). The templates'
+own variables are words, as operands may be called by any letter.
+"""
+
+import ast
+import functools
+
+# Functions that differ between integers and floating-point numbers: the library has NAME_int and
+# NAME_float.
+BY_KIND = frozenset(
+    (
+        "floor_division",
+        "trunc_division",
+        "modulo",
+        "c_modulo",
+        "power",
+        "floor",
+        "ceil",
+        "trunc",
+        "rint",
+        "negative",
+        "invert",
+    )
+)
+
+
+class _Scalarize(ast.NodeTransformer):
+    """Typed constants, and conditionals for `where`."""
+
+    def __init__(self, compute: str) -> None:
+        self.compute = compute
+
+    def visit_Constant(self, node):
+        if isinstance(node.value, bool) or not isinstance(node.value, (int, float)):
+            return node
+        return ast.parse(f"{self.compute}({node.value!r})", mode="eval").body
+
+    def visit_Name(self, node):
+        if node.id in ("inf", "nan"):
+            return ast.parse(f"{self.compute}({node.id})", mode="eval").body
+        return node
+
+    def visit_Call(self, node):
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == "where":
+            test, yes, no = node.args
+            return ast.IfExp(test, yes, no)
+        if isinstance(node.func, ast.Name) and node.func.id in BY_KIND:
+            kind = (
+                "float"
+                if self.compute.startswith("float")
+                else "bool"
+                if self.compute == "bool"
+                else "int"
+            )
+            node.func = ast.Name(f"{node.func.id}_{kind}", ast.Load())
+        return node
+
+
+@functools.cache
+def scalar_code(expression: str, compute: str) -> str:
+    """An expression as scalar code that computes in the type called `compute`."""
+    tree = _Scalarize(compute).visit(ast.parse(expression.strip(), mode="eval"))
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+class Loop:
+    """What a pointwise kernel needs to know.
+
+    `names`: letters of the operands; `converts`: the type that each is converted to; `scalar`:
+    which operands are
+    numbers or single elements; `expressions`: one per output; `compute`: the type that constants
+    get.
+    """
+
+    def __init__(self, title, names, converts, scalars, expressions, compute) -> None:
+        self.title, self.names, self.converts, self.scalars = title, names, converts, scalars
+        self.expressions, self.compute = expressions, compute
+
+    def key(self) -> tuple:
+        return (self.title, self.names, self.converts, self.scalars, self.expressions, self.compute)
+
+    @property
+    def operands(self) -> list[str]:
+        return [f"p{i}" for i in range(len(self.names))]
+
+    @property
+    def outs(self) -> list[str]:
+        return [f"out{k}" for k in range(len(self.expressions))]
+
+    def hoisted(self) -> list[str]:
+        """Operands that are one value: read once, before the loop."""
+        lines = []
+        for n, p, t, s in zip(self.names, self.operands, self.converts, self.scalars, strict=True):
+            if s:
+                lines.append(f"{n} = {t}({p}{'' if s == 'number' else '[0]'})")
+        return lines
+
+    def read(self, index) -> list[str]:
+        """Reads of the others; `index(i)` is the text of operand i's position."""
+        pairs = enumerate(zip(self.names, self.operands, self.converts, self.scalars, strict=True))
+        return [f"{n} = {t}({p}[{index(i)}])" for i, (n, p, t, s) in pairs if not s]
+
+    def write(self, index) -> list[str]:
+        """The results, all computed before any is stored: an output may be an input's memory."""
+        code = [scalar_code(e, self.compute) for e in self.expressions]
+        if len(code) == 1:
+            return [f"out0[{index(0)}] = {code[0]}"]
+        return [f"r{k} = {c}" for k, c in enumerate(code)] + [
+            f"out{k}[{index(k)}] = r{k}" for k in range(len(code))
+        ]
+
+
+def flat_source(loop: Loop, name: str) -> str:
+    """CPU: all operands lie element by element."""
+    here = lambda i: "index"  # noqa: E731
+    lines = [f"def {name}({', '.join(loop.operands + loop.outs)}, count):"]
+    lines.append(f'    """{loop.title}. One iteration of the parallel loop owns one element."""')
+    lines += [f"    {line}" for line in loop.hoisted()]
+    lines.append("    for index in prange(count):")
+    lines += [f"        {line}" for line in loop.read(here) + loop.write(here)]
+    return "\n".join(lines) + "\n"
+
+
+def strided_source(loop: Loop, name: str) -> str:
+    """CPU: any strides. `geometry` holds, for each outer dimension, its size and the strides of
+    operands and outputs;
+    then the strides of the inner dimension.
+    """
+    arrays = [p for p, s in zip(loop.operands, loop.scalars, strict=True) if not s] + loop.outs
+    position = {p: k for k, p in enumerate(arrays)}
+    width = len(arrays) + 1
+    lines = [f"def {name}({', '.join(loop.operands + loop.outs)}, geometry, outer, rows, count):"]
+    lines.append(
+        f'    """{loop.title}, any strides. One iteration of the parallel loop owns one row."""'
+    )
+    lines += [f"    {line}" for line in loop.hoisted()]
+    lines += [f"    q_{p} = geometry[outer * {width} + {k}]" for p, k in position.items()]
+    lines.append("    for row in prange(rows):")
+    lines.append(
+        "        rest = row + 0"
+    )  # not `row`: Numba refuses to change a parallel loop's index
+    lines += [f"        i_{p} = 0" for p in arrays]
+    lines += [
+        "        for axis in range(outer):",
+        f"            entry = (outer - 1 - axis) * {width}",
+    ]
+    lines += ["            step = rest % geometry[entry]", "            rest //= geometry[entry]"]
+    lines += [f"            i_{p} += step * geometry[entry + {k + 1}]" for p, k in position.items()]
+
+    def body(step: str) -> list[str]:
+        at_in = lambda i: f"i_p{i} + column{step.format(f'p{i}')}"  # noqa: E731
+        at_out = lambda k: f"i_out{k} + column{step.format(f'out{k}')}"  # noqa: E731
+        return ["for column in range(count):"] + [
+            f"    {line}" for line in loop.read(at_in) + loop.write(at_out)
+        ]
+
+    lines.append(f"        if {' and '.join(f'q_{p} == 1' for p in arrays)}:")
+    lines += [f"            {line}" for line in body("")]
+    lines.append("        else:")
+    lines += [f"            {line}" for line in body(" * q_{}")]
+    return "\n".join(lines) + "\n"
+
+
+def cuda_source(loop: Loop, name: str, index: str = "int64") -> str:
+    """CUDA: any strides; each thread walks the elements in steps of the grid. Geometry as in
+    `strided_source`.
+
+    `index`: the type that positions are divided in. With uint32 a kernel takes 40 registers instead
+    of 64, and its
+    divisions are 32 bits wide; it serves up to 2**31 elements.
+    """
+    arrays = [p for p, s in zip(loop.operands, loop.scalars, strict=True) if not s] + loop.outs
+    position = {p: k for k, p in enumerate(arrays)}
+    width = len(arrays) + 1
+    lines = [f"def {name}({', '.join(loop.operands + loop.outs)}, geometry, ndim, count):"]
+    lines.append(f'    """{loop.title}. A thread owns every grid-size-th element."""')
+    lines += [f"    {line}" for line in loop.hoisted()]
+    lines.append("    for index in range(cuda.grid(1), count, cuda.gridsize(1)):")
+    lines.append(f"        rest = {index}(index)")
+    lines += [f"        i_{p} = 0" for p in arrays]
+    lines += [
+        "        for axis in range(ndim):",
+        f"            entry = (ndim - 1 - axis) * {width}",
+    ]
+    lines += [
+        f"            size = {index}(geometry[entry])",
+        f"            quotient = {index}(rest // size)",
+    ]
+    lines += [
+        f"            step = int64({index}(rest - quotient * size))",
+        "            rest = quotient",
+    ]
+    lines += [f"            i_{p} += step * geometry[entry + {k + 1}]" for p, k in position.items()]
+    lines += [
+        f"        {line}"
+        for line in loop.read(lambda i: f"i_p{i}") + loop.write(lambda k: f"i_out{k}")
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def cuda_flat_source(loop: Loop, name: str) -> str:
+    """CUDA: all operands lie element by element (no divisions to find an element's place)."""
+    here = lambda i: "index"  # noqa: E731
+    lines = [f"def {name}({', '.join(loop.operands + loop.outs)}, count):"]
+    lines.append(f'    """{loop.title}. A thread owns every grid-size-th element."""')
+    lines += [f"    {line}" for line in loop.hoisted()]
+    lines.append("    for index in range(cuda.grid(1), count, cuda.gridsize(1)):")
+    lines += [f"        {line}" for line in loop.read(here) + loop.write(here)]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""The CPU: NumPy memory, Numba kernels, one thread count for Numba and BLAS."""

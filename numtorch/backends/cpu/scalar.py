@@ -1,0 +1,215 @@
+"""Scalar functions for generated CPU kernels, and the module in which those kernels live.
+
+Names here are what expressions may call. A generated kernel is executed in this module's namespace,
+so that Numba can
+find its globals again when another process loads it from the cache.
+"""
+
+import linecache
+import math
+
+import numpy as np
+from numpy import float32, float64, int8, int16, int32, int64, uint8
+
+from ..codegen import Loop, flat_source, strided_source
+from .jit import Kernel, inline, prange
+
+__all__ = ["float32", "float64", "int8", "int16", "int32", "int64", "prange", "uint8"]
+
+inf, nan = math.inf, math.nan
+
+# NumPy's functions give nan and inf where those of math raise (without a compiler) or are
+# undefined.
+exp, expm1, log, log1p, log2, log10, sqrt = (
+    np.exp,
+    np.expm1,
+    np.log,
+    np.log1p,
+    np.log2,
+    np.log10,
+    np.sqrt,
+)
+exp2, floor_float, ceil_float, trunc_float, rint_float = (
+    np.exp2,
+    np.floor,
+    np.ceil,
+    np.trunc,
+    np.rint,
+)
+sin, cos, tan, asin, acos, atan = np.sin, np.cos, np.tan, np.arcsin, np.arccos, np.arctan
+sinh, cosh, tanh, asinh, acosh, atanh = (
+    np.sinh,
+    np.cosh,
+    np.tanh,
+    np.arcsinh,
+    np.arccosh,
+    np.arctanh,
+)
+erf, erfc, lgamma, atan2, hypot, copysign = (
+    math.erf,
+    math.erfc,
+    math.lgamma,
+    math.atan2,
+    math.hypot,
+    math.copysign,
+)
+c_modulo_float, fabs = np.fmod, np.fabs
+
+
+@inline
+def maximum(a, b):
+    """The larger value; NaN if either is."""
+    return a if a > b or a != a else b
+
+
+@inline
+def minimum(a, b):
+    """The smaller value; NaN if either is."""
+    return a if a < b or a != a else b
+
+
+@inline
+def fmax(a, b):
+    """The larger value; a NaN loses."""
+    return a if a > b or b != b else b
+
+
+@inline
+def fmin(a, b):
+    """The smaller value; a NaN loses."""
+    return a if a < b or b != b else b
+
+
+@inline
+def same(a):
+    """Rounding of an integer."""
+    return a
+
+
+floor_int = ceil_int = trunc_int = rint_int = floor_bool = ceil_bool = trunc_bool = rint_bool = same
+
+
+@inline
+def negative_float(a):
+    """Whether the sign bit is set, -0.0 and NaN included."""
+    return math.copysign(1.0, a) < 0
+
+
+@inline
+def negative_int(a):
+    """Whether an integer is below zero."""
+    return a < 0
+
+
+@inline
+def invert_int(a):
+    """All bits inverted."""
+    return ~a
+
+
+@inline
+def invert_bool(a):
+    """The other truth value."""
+    return not a
+
+
+@inline
+def floor_division_float(a, b):
+    """floor(a / b), exact as Python's: the remainder decides, not the rounded quotient."""
+    if b == 0:
+        return a / b
+    r = np.fmod(a, b)
+    q = (a - r) / b
+    if r != 0 and (b < 0) != (r < 0):
+        q -= 1
+    if q != 0:
+        down = np.floor(q)
+        return down + 1 if q - down > 0.5 else down
+    return np.copysign(q * 0, a / b)
+
+
+@inline
+def trunc_division_float(a, b):
+    """a / b rounded towards zero."""
+    return np.trunc(a / b)
+
+
+@inline
+def modulo_float(a, b):
+    """a - b * floor(a / b), with the sign of b."""
+    r = np.fmod(a, b)
+    if r != 0 and (r < 0) != (b < 0):
+        r += b
+    return r
+
+
+@inline
+def floor_division_int(a, b):
+    """floor(a / b); division by zero is refused before the kernel runs."""
+    return a // b
+
+
+@inline
+def trunc_division_int(a, b):
+    """a / b rounded towards zero."""
+    q = a // b
+    return q + 1 if q < 0 and q * b != a else q
+
+
+@inline
+def modulo_int(a, b):
+    """a - b * floor(a / b)."""
+    return a % b
+
+
+@inline
+def c_modulo_int(a, b):
+    """a - b * trunc(a / b), with the sign of a."""
+    r = a % b
+    return r - b if r != 0 and (a < 0) != (b < 0) else r
+
+
+@inline
+def power_float(a, b):
+    """a ** b; squares without a call."""
+    return a * a if b == 2 else a**b
+
+
+@inline
+def power_int(a, b):
+    """a ** b by squaring; negative exponents give 0, except for the bases 1 and -1."""
+    if b < 0:
+        if a == 1:
+            return 1
+        if a == -1:
+            return -1 if b % 2 else 1
+        return 0
+    result, base, n = 1, int(a), int(b)
+    while n > 0:
+        if n & 1:
+            result *= base
+        base *= base
+        n >>= 1
+    return result
+
+
+power_bool, floor_division_bool, modulo_bool = power_int, floor_division_int, modulo_int
+
+
+_made: dict = {}
+
+
+def kernel_for(loop: Loop, form: str) -> Kernel:
+    """The kernel of a loop, "flat" or "strided"; made once."""
+    key = (form, *loop.key())
+    found = _made.get(key)
+    if found is None:
+        name = f"{loop.title}_{form}"
+        text = (flat_source if form == "flat" else strided_source)(loop, name)
+        filename = f"<numtorch kernel {name} {len(_made)}>"
+        linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+        scope = dict(globals())
+        exec(compile(text, filename, "exec"), globals(), scope)
+        found = _made[key] = Kernel(scope[name])
+        found.source = text
+    return found

@@ -1,0 +1,1 @@
+"""Benchmark cases, one file for each room of numtorch/ops."""

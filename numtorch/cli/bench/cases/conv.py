@@ -1,0 +1,33 @@
+"""Convolutions: bound by FMA, depthwise ones by memory."""
+
+from ..case import Case, backward, forward, normal
+
+
+def conv(n, c, h, w, o, k, stride=1, padding=0, groups=1, quick=False):
+    """A forward case and a forward + backward case."""
+    x, weight = normal(n, c, h, w), normal(o, c // groups, k, k)
+    oh, ow = (h + 2 * padding - k) // stride + 1, (w + 2 * padding - k) // stride + 1
+    flops = 2.0 * n * o * oh * ow * (c // groups) * k * k
+    moved = 4.0 * (x.size + weight.size + n * o * oh * ow)
+    name = f"conv2d {n}x{c}x{h}x{w} {k}x{k}->{o}"
+    name += f" s{stride}" if stride > 1 else ""
+    name += " depthwise" if groups > 1 else ""
+
+    def run(lib, a, b):
+        return lib.nn.functional.conv2d(a, b, None, stride, padding, 1, groups)
+
+    both = backward(run, x, weight, leaves=2)
+    return [
+        Case(name, "conv", forward(run, x, weight), moved, flops, quick),
+        Case(f"{name}, backward", "conv", both, 3 * moved, 3 * flops),
+    ]
+
+
+CASES = [
+    *conv(64, 1, 28, 28, 6, 5, padding=2, quick=True),
+    *conv(64, 6, 14, 14, 16, 5, quick=True),
+    *conv(16, 64, 56, 56, 64, 3, padding=1, quick=True),
+    *conv(8, 3, 160, 160, 64, 7, 2, 3),
+    *conv(16, 256, 28, 28, 64, 1),
+    *conv(16, 128, 28, 28, 128, 3, padding=1, groups=128, quick=True),
+]

@@ -1,0 +1,14 @@
+"""Reductions: bound by memory."""
+
+from ..case import Case, forward, normal
+
+N = 1 << 22
+_x, _m, _scores = normal(N), normal(2048, 2048), normal(64, 10)
+CASES = [
+    Case("sum 4M", "reduce", forward(lambda lib, a: a.sum(), _x), 4.0 * N, N, True),
+    Case("sum rows 2048x2048", "reduce", forward(lambda lib, a: a.sum(1), _m), 4.0 * N, N),
+    Case("sum columns 2048x2048", "reduce", forward(lambda lib, a: a.sum(0), _m), 4.0 * N, N, True),
+    Case("max rows 2048x2048", "reduce", forward(lambda lib, a: a.max(1), _m), 4.0 * N, N),
+    Case("var rows 2048x2048", "reduce", forward(lambda lib, a: a.var(1), _m), 4.0 * N, 3.0 * N),
+    Case("argmax 64x10", "reduce", forward(lambda lib, a: a.argmax(1), _scores), 2560.0, 640.0),
+]

@@ -1,0 +1,37 @@
+"""Softmax and losses: an exponential costs about 12 operations."""
+
+from ..case import Case, backward, forward, integers, normal
+
+N, MILLION = 512_000, 1 << 20
+_x, _t = normal(512, 1000), integers(1000, 512)
+_small, _labels = normal(64, 10), integers(10, 64)
+
+
+def _cross_entropy(lib, x, target):
+    return lib.nn.functional.cross_entropy(x, target)
+
+
+CASES = [
+    Case(
+        "softmax 512x1000", "softmax", forward(lambda lib, a: a.softmax(1), _x), 8.0 * N, 12.0 * N,
+        True,
+    ),
+    Case(
+        "log_softmax 512x1000, backward", "softmax", backward(lambda lib, a: a.log_softmax(1), _x),
+        20.0 * N, 24.0 * N,
+    ),
+    Case(
+        "cross_entropy 512x1000, backward", "loss", backward(_cross_entropy, _x, _t), 12.0 * N,
+        24.0 * N, True,
+    ),
+    Case(
+        "cross_entropy 64x10, backward", "loss", backward(_cross_entropy, _small, _labels),
+        12.0 * 640, 24.0 * 640,
+    ),
+    Case(
+        "mse_loss 1M, backward", "loss",
+        backward(lambda lib, a, b: lib.nn.functional.mse_loss(a, b), normal(MILLION),
+                 normal(MILLION)),
+        20.0 * MILLION, 4.0 * MILLION,
+    ),
+]  # fmt: skip

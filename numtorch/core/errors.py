@@ -1,0 +1,103 @@
+"""Errors that many ops share. Each names the op, the rule that was broken and what was given."""
+
+
+def kind(value) -> str:
+    """A type's name as torch's messages spell it."""
+    return "Tensor" if type(value).__name__ in ("Tensor", "Parameter") else type(value).__name__
+
+
+def not_a_tensor(name: str, argument: str, value) -> TypeError:
+    """For an operand that must be a Tensor."""
+    return TypeError(f"{name}(): argument '{argument}' must be Tensor, not {kind(value)}")
+
+
+def mixed_devices(name: str, specs) -> RuntimeError:
+    """For tensors that are not all on one device."""
+    devices = list(dict.fromkeys(str(s.device) for s in specs if s is not None and not s.weak))
+    return RuntimeError(
+        f"Expected all tensors to be on the same device, but found at least two devices, "
+        f"{devices[0]} and "
+        f"{devices[1]}! ({name}: move them with .to('{devices[0]}'))"
+    )
+
+
+def leaf_in_place(name: str) -> RuntimeError:
+    """For an in-place change of a leaf that requires grad."""
+    return RuntimeError(
+        f"a leaf Variable that requires grad is being used in an in-place operation. ({name}: "
+        f"wrap the change in "
+        "no_grad(), or use the out-of-place form)"
+    )
+
+
+def leaf_view_in_place(name: str) -> RuntimeError:
+    """For an in-place change of a view of a leaf that requires grad."""
+    return RuntimeError(
+        f"a view of a leaf Variable that requires grad is being used in an in-place operation. "
+        f"({name}: wrap the "
+        "change in no_grad(), or use the out-of-place form)"
+    )
+
+
+def backward_twice(node) -> RuntimeError:
+    """For a graph whose saved tensors are gone."""
+    return RuntimeError(
+        "Trying to backward through the graph a second time (or directly access saved tensors "
+        "after they have already "
+        "been freed). Saved intermediate values of the graph are freed when you call .backward() "
+        "or autograd.grad(). "
+        "Specify retain_graph=True if you need to backward through the graph a second time or if "
+        "you need to access "
+        f"saved tensors after calling backward. (at {node.name()})"
+    )
+
+
+def modified_in_place(node, spec, version: int, expected: int, source) -> RuntimeError:
+    """For a saved tensor that has changed since."""
+    type_name = ("torch.cuda." if spec.device.type == "cuda" else "torch.") + spec.dtype.type_name
+    origin = (
+        f", which is output {source.output_nr} of {source.function.name()},"
+        if source is not None
+        else ""
+    )
+    return RuntimeError(
+        "one of the variables needed for gradient computation has been modified by an inplace "
+        "operation: "
+        f"[{type_name} {list(spec.shape)}]{origin} is at version {version}; expected version "
+        f"{expected} instead. "
+        f"Hint: {node.name()} saved it; enable anomaly detection to find the operation that "
+        f"failed to compute its "
+        "gradient, with torch.autograd.set_detect_anomaly(True), or change a clone()."
+    )
+
+
+def no_kernel(op: str, device, module: str) -> RuntimeError:
+    """For an op without a kernel on a device; says which function was looked for."""
+    return RuntimeError(
+        f"{op} has no kernel for device type '{device.type}': expected a function {op} in {module}"
+    )
+
+
+def no_derivative(op: str, module: str) -> RuntimeError:
+    """For an op that is asked for a derivative that it lacks."""
+    return RuntimeError(
+        f"derivative for {op} is not implemented: expected an entry of `vjp` at {op} in {module}"
+    )
+
+
+def partial_overlap(name: str) -> RuntimeError:
+    """For an in-place op whose input and output share some elements."""
+    return RuntimeError(
+        f"unsupported operation: some elements of the input tensor and the written-to tensor "
+        f"refer to a single memory "
+        f"location. Please clone() the tensor before performing the operation. ({name})"
+    )
+
+
+def internal_overlap(name: str) -> RuntimeError:
+    """For writing to a tensor that reaches some elements twice (an expanded one)."""
+    return RuntimeError(
+        "unsupported operation: more than one element of the written-to tensor refers to a single "
+        "memory location. "
+        f"Please clone() the tensor before performing the operation. ({name})"
+    )

@@ -1,0 +1,133 @@
+"""What autograd records: nodes and their edges, and the grad mode. The engine that walks them is in
+autograd/.
+"""
+
+import itertools
+import weakref
+from contextvars import ContextVar
+from typing import Any
+
+sequence = itertools.count(1).__next__  # a consumer has a higher number than its producers
+
+# One value per thread and asyncio task. Read only when an input has a node, as it costs 18 ns.
+grad_mode: ContextVar[bool] = ContextVar("grad_mode", default=True)
+inference_mode: ContextVar[bool] = ContextVar("inference_mode", default=False)
+
+
+class Node:
+    """One step of the tape. Every op has a subclass of its own, named as torch names it
+    (`AddBackward0`).
+
+    `seq` orders nodes by age; `edges` holds the node (or None) of each tensor input; `g` collects
+    the gradient while
+    backward runs; `hooks` is None or a Hooks. `back(node, g)` returns one gradient, or None, for
+    each edge.
+    """
+
+    __slots__ = ("__weakref__", "edges", "g", "hooks", "metadata_", "seq")
+    edges: tuple
+    g: Any
+    hooks: "Hooks | None"
+    metadata_: dict
+    seq: int
+    op: Any = None
+    leaf: Any = None
+    saved: tuple | None = ()
+    spec: Any = None
+    output_nr = 0
+
+    def name(self) -> str:
+        """The node's type name, as torch prints it."""
+        return type(self).__name__
+
+    @property
+    def next_functions(self) -> tuple:
+        """The nodes that this one sends gradients to, with the number of the output that each
+        belongs to.
+        """
+        return tuple((None, 0) if e is None else (e.function, e.output_nr) for e in self.edges)
+
+    @property
+    def function(self):
+        """The node that the user sees: for one output of several, the common node."""
+        return self
+
+    @property
+    def metadata(self) -> dict:
+        """A dict for the user's own notes."""
+        found = getattr(self, "metadata_", None)
+        if found is None:
+            found = self.metadata_ = {}
+        return found
+
+    @property
+    def sequence_nr(self) -> int:
+        return self.seq
+
+    def _sequence_nr(self) -> int:
+        return self.seq
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
+
+class SavingNode(Node):
+    """A node that keeps tensors for its derivative, and the versions that they had."""
+
+    __slots__ = ("saved", "versions")
+    versions: tuple
+
+
+class AccumulateGrad(Node):
+    """The end of the tape: adds the gradient to a leaf's `.grad`. Knows the leaf weakly, for the
+    leaf owns the node.
+    """
+
+    __slots__ = ("leaf", "post_hooks")
+    post_hooks: dict | None
+
+    @property
+    def variable(self):
+        """The leaf tensor."""
+        return self.leaf()
+
+
+class OutputNode(Node):
+    """One differentiable output of a node with several: hands its gradient to the common node."""
+
+    __slots__ = ("index", "parent")
+    index: int
+    parent: Node
+
+    @property
+    def function(self):
+        return self.parent
+
+    @property
+    def output_nr(self) -> int:  # type: ignore[override]
+        return self.index
+
+
+class Hooks:
+    """What users registered on a node: functions of its gradient before and after it runs."""
+
+    __slots__ = ("pre", "retain", "tensor", "whole")
+
+    def __init__(self) -> None:
+        self.tensor: dict = {}  # Tensor.register_hook: gradient -> gradient
+        self.retain: weakref.ref | None = None  # retain_grad: the tensor
+        self.pre: dict = {}  # Node.register_prehook
+        self.whole: dict = {}  # Node.register_hook
+
+
+def new_leaf(tensor) -> AccumulateGrad:
+    """The node of a tensor that starts to require gradients."""
+    node = object.__new__(AccumulateGrad)
+    node.seq, node.edges, node.g, node.hooks, node.post_hooks = 0, (), None, None, None
+    node.leaf = weakref.ref(tensor)
+    return node
+
+
+def is_leaf(tensor) -> bool:
+    """Whether the tensor was made by the user rather than recorded."""
+    return tensor._node is None or tensor._node.leaf is not None

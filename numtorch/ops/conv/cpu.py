@@ -1,0 +1,247 @@
+"""CPU convolution: gather each image into planes (`plan.py`), then register tiles (`tile.py`) over
+taps as offsets.
+"""
+
+import functools
+import itertools
+import math
+
+import numpy as np
+
+from ...backends.cpu import threads
+from ...backends.cpu.jit import PARALLEL_WORK, kernel, prange
+from ...backends.cpu.simd import lanes_of, registers
+from ...backends.registry import contiguous
+from . import plan
+from .planes import gather, geometry, scratch, three
+from .tile import output_tile
+from .weight_grad import convolution_weight_grad
+
+__all__ = ["convolution_input_grad", "convolution_op", "convolution_weight_grad"]
+
+
+@kernel
+def pack_panels(weight, bias, panels, order, depth, groups, rows, height, group_step, row_step):
+    """Weights in the order in which a tile reads them: a panel has `height` rows, their biases,
+    then tap by tap.
+
+    One iteration of the parallel loop owns one output channel. The unused rows of a last panel stay
+    as they are.
+    """
+    in_group = (rows + height - 1) // height
+    for p in prange(groups * rows):
+        group, row = p // rows, p % rows
+        to = (group * in_group + row // height) * (depth + 1) * height + row % height
+        start = group * group_step + row * row_step
+        panels[to] = panels.dtype.type(0) if bias is None else bias[p]
+        for k in range(depth):
+            to += height
+            panels[to] = weight[start + order[k]]
+
+
+@functools.cache
+def convolve(rows, vectors):
+    """The kernel that convolves with tiles of `rows` output channels by `vectors` vectors of
+    pixels.
+    """
+    tile = output_tile(rows, vectors)
+
+    @kernel
+    def convolve_tiles(
+        x, panels, out, planes, slot, direct, workers, images, groups, channels, out_channels,
+        size, step, begin, phases, extent, cut, plane, pieces, last, piece_rows, in_image, in_step,
+        taps, depth, starts, outs, masks, n_tiles, panels_first, per_channel, out_step,
+    ):  # fmt: skip
+        """One iteration of the parallel loop is one worker, with its own planes; a task is one
+        piece of one image.
+
+        The tasks of all workers fill disjoint parts of `out` (or the same part with the same
+        numbers, where the pieces of one image overlap).
+        """
+        n_panels = (out_channels + rows - 1) // rows
+        for worker in prange(workers):
+            for task in range(worker, images * groups * pieces, workers):
+                image, first = task // pieces, min(task % pieces * piece_rows, last)
+                group = image % groups
+                if direct:
+                    base = image * channels * in_image + first * in_step
+                else:
+                    base = worker * slot
+                    gather(
+                        x, image * channels * in_image, planes, base, channels, first,
+                        size, step, begin, phases, extent, cut, plane,
+                    )  # fmt: skip
+                where = image * out_channels * per_channel + first * out_step
+                for i in range(n_tiles * n_panels):
+                    if panels_first:
+                        panel, run = i // n_tiles, i % n_tiles
+                    else:
+                        run, panel = i // n_panels, i % n_panels
+                    tile(
+                        planes, base + starts[run], taps, depth,
+                        panels, (group * n_panels + panel) * (depth + 1) * rows,
+                        out, where + panel * rows * per_channel, per_channel,
+                        min(rows, out_channels - panel * rows), outs, masks, run * vectors,
+                    )  # fmt: skip
+
+    return convolve_tiles
+
+
+@kernel
+def interleave(parts, out, planes, phases, table, depth, height, width, sd, sh, sw):
+    """Spread each phase's results over the input: part[f][plane][q] -> out[plane][start + q * s].
+
+    `table` has 7 numbers for each phase: first input (3), counts (3), and where its part begins
+    (-1: all zero). One iteration of the parallel loop owns one plane.
+    """
+    zero = out.dtype.type(0)
+    for p in prange(planes):
+        for f in range(phases):
+            d0, h0, w0 = table[7 * f], table[7 * f + 1], table[7 * f + 2]
+            nd, nh, nw = table[7 * f + 3], table[7 * f + 4], table[7 * f + 5]
+            part = table[7 * f + 6]
+            for d in range(nd):
+                for h in range(nh):
+                    to = ((p * depth + d0 + d * sd) * height + h0 + h * sh) * width + w0
+                    if part < 0:
+                        for w in range(nw):
+                            out[to + w * sw] = zero
+                    else:
+                        at = part + ((p * nd + d) * nh + h) * nw
+                        for w in range(nw):
+                            out[to + w * sw] = parts[at + w]
+
+
+def choose_tile(itemsize: int, out_channels: int, depth: int, positions: int) -> tuple[int, int]:
+    """The tile (rows, vectors) with the fewest cycles, at two multiply-adds or two loads a cycle.
+
+    `depth` taps over `positions` pixels. An edge tile costs as much as a full one, so 6 channels
+    want 6 rows.
+    """
+    shapes = WIDE_TILES if registers()[1] >= 32 else NARROW_TILES
+    lanes = lanes_of(itemsize)
+
+    def cycles(shape):
+        rows, vectors = shape
+        tiles = -(-out_channels // rows) * -(-positions // (vectors * lanes))
+        return tiles * (depth * max(rows * vectors, rows + 2 * vectors) / 2 + 3 * rows * vectors)
+
+    return min(shapes, key=cycles)
+
+
+WIDE_TILES = (
+    (8, 3),
+    (6, 4),
+    (4, 6),
+    (2, 8),
+    (1, 8),
+)  # 32 registers hold rows * vectors sums and a row of pixels
+NARROW_TILES = (6, 2), (4, 3), (2, 5), (1, 6)
+PANELS_FIRST_BYTES = 1 << 19  # weights larger than this are read once per piece, not once per tile
+
+
+def correlate(x, weight, bias, out_channels, axes, kernel_size, groups, steps):
+    """A function of (input, weight, bias, output) that correlates planes of the input with the
+    taps.
+
+    `steps` are the weight's strides for a group, an output channel and an input channel.
+    """
+    images, channels = x.shape[0], x.shape[1] // groups
+    dtype = x.dtype.np
+    itemsize = dtype.itemsize
+    counts = math.prod(a.outputs for a in axes)
+    depth = channels * math.prod(len(a.used) for a in axes)
+    work = images * groups * out_channels * counts * depth
+    workers = threads.get_num_threads() if work >= PARALLEL_WORK else 1
+    wanted = 1 if workers == 1 else -(-4 * workers // max(1, images * groups))
+    lay = plan.layout(axes, kernel_size, channels, itemsize, wanted)
+    rows, vectors = choose_tile(itemsize, out_channels, depth, lay.positions)
+    lanes = lanes_of(itemsize)
+    if lay.direct and lay.positions < vectors * lanes:
+        lay = plan.layout(axes, kernel_size, channels, itemsize, wanted, direct=False)
+    runs = plan.tiles(lay, vectors, lanes)
+
+    n_panels = -(-out_channels // rows)
+    panels_size = groups * n_panels * (depth + 1) * rows
+    slot = 0 if lay.direct else -(-(lay.elements + (vectors + 1) * lanes) // 64) * 64
+    panels_first = n_panels * (depth + 1) * rows * itemsize > PANELS_FIRST_BYTES
+    in_sizes, outer = [a.size for a in axes], lay.axis
+    in_step, out_step = math.prod(in_sizes[outer + 1 :]), math.prod(lay.counts[outer + 1 :])
+    order = (np.arange(channels)[:, None] * steps[2] + lay.used).ravel()
+    pack_facts = (order, depth, groups, out_channels, rows, steps[0], steps[1])
+    pack = pack_panels.compile(weight, bias, weight, *pack_facts, work=panels_size // 8)
+    facts = (
+        slot, int(lay.direct), workers, images, groups, channels, out_channels,
+        lay.size, lay.step, lay.begin, lay.phases, lay.extent, lay.cut, lay.plane,
+        lay.pieces, lay.last, lay.rows, math.prod(in_sizes), in_step,
+        lay.taps, depth, *runs, len(runs.starts), int(panels_first), counts, out_step,
+    )  # fmt: skip
+    run = convolve(rows, vectors).compile(x, x, x, x, *facts, work=work)
+    planes_size = workers * slot
+
+    def launch(x, weight, bias, out):
+        panels = scratch(panels_size, dtype)
+        pack(weight, bias, panels, *pack_facts)
+        run(x, panels, out, scratch(planes_size, dtype) if planes_size else x, *facts)
+
+    return launch
+
+
+@contiguous
+def convolution_op(input, weight, bias, out, *, stride, padding, dilation, groups):
+    """The forward convolution: taps in order over the phases of the input."""
+    if not (out.numel and weight.numel):
+        return lambda x, w, b, y: (
+            y.fill(0) if b is None else np.copyto(y, b.reshape(-1, *(1,) * (y.ndim - 2)))
+        )
+    facts = geometry(input.shape[2:], out.shape[2:], weight.shape[2:], stride, padding, dilation)
+    axes = [plan.forward_axis(*a) for a in facts]
+    kernel_size = [a[2] for a in facts]
+    taps, channels, rows = math.prod(kernel_size), weight.shape[1], weight.shape[0] // groups
+    steps = rows * channels * taps, channels * taps, taps
+    return correlate(input, weight, bias, rows, axes, kernel_size, groups, steps)
+
+
+@contiguous
+def convolution_input_grad(grad, weight, out, *, size, stride, padding, dilation, groups):
+    """The gradient for the input: for each of its phases, a convolution of the gradient."""
+    if not (grad.numel and weight.numel):
+        return lambda g, w, y: y.fill(0)
+    facts = geometry(size, grad.shape[2:], weight.shape[2:], stride, padding, dilation)
+    phases = list(itertools.product(*(plan.backward_axes(*a) for a in facts)))
+    kernel_size = [a[2] for a in facts]
+    taps, channels, rows = math.prod(kernel_size), weight.shape[0] // groups, weight.shape[1]
+    steps = channels * rows * taps, taps, rows * taps
+    if len(phases) == 1:
+        axes = [axis for _, axis in phases[0]]
+        launch = correlate(grad, weight, None, rows, axes, kernel_size, groups, steps)
+        return lambda g, w, y: launch(g, w, None, y)
+    table, jobs, end = [], [], 0
+    for phase in phases:
+        axes = [axis for _, axis in phase]
+        counts = [a.outputs for a in axes]
+        elements = out.shape[0] * out.shape[1] * math.prod(counts)
+        empty = any(not a.used for a in axes)
+        if elements and not empty:
+            job = correlate(grad, weight, None, rows, axes, kernel_size, groups, steps)
+            jobs.append((job, end, end + elements))
+        table += [*(start for start, _ in phase), *counts, -1 if empty else end]
+        end += 0 if empty else elements
+    table = np.array(table)
+    dtype = out.dtype.np
+    spread_facts = (
+        out.shape[0] * out.shape[1],
+        len(phases),
+        table,
+        *three(size, 1),
+        *three(stride, 1),
+    )
+    spread = interleave.compile(out, out, *spread_facts, work=out.numel)
+
+    def launch_all(g, w, y):
+        parts = scratch(end, dtype)
+        for job, start, stop in jobs:
+            job(g, w, None, parts[start:stop])
+        spread(parts, y, *spread_facts)
+
+    return launch_all

@@ -1,0 +1,551 @@
+"""New tensors: from sizes, ranges, Python data and NumPy arrays."""
+
+import math
+
+import numpy as np
+
+from ...backends import registry
+from ...core import dtype as dtypes
+from ...core import generate, shape, tape
+from ...core.device import resolve
+from ...core.dtype import dtype as dtype_class
+from ...core.op import primitive
+from ...core.out import to_out
+from ...core.spec import Spec
+from ...core.tensor import Tensor, wrap
+from ..pointwise.public import fill_
+
+__all__ = [
+    "arange",
+    "as_tensor",
+    "empty",
+    "empty_like",
+    "empty_strided",
+    "eye",
+    "from_numpy",
+    "full",
+    "full_like",
+    "linspace",
+    "logspace",
+    "ones",
+    "ones_like",
+    "range",
+    "scalar_tensor",
+    "tensor",
+    "zeros",
+    "zeros_like",
+]
+
+
+# -- primitives ------------------------------------------------------------------------------------
+# ------------------
+@primitive(vjp={}, aliasing=True)
+def arange_op(input, *, start, step):
+    """start + i * step at element i; the input's values are not read. (N,) -> (N,)"""
+    return input
+
+
+@primitive(vjp={}, aliasing=True)
+def linspace_op(input, *, start, end):
+    """Evenly from start to end, both included; the input's values are not read. (N,) -> (N,)"""
+    return input
+
+
+# -- helpers ---------------------------------------------------------------------------------------
+# --------------------
+def new_empty_tensor(size, dtype, device, requires_grad=False) -> Tensor:
+    """Uninitialized memory as a tensor."""
+    dev = resolve(device)
+    if dev.type != "cpu":
+        registry.memory(dev).check_available(dev.index)
+    for n in size:
+        if n < 0:
+            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(size)}")
+    spec = Spec.of(size, dtype, dev)
+    t = wrap(registry.memory(dev).empty(spec), spec)
+    if tape.inference_mode.get():
+        t._inference = True
+    return t.requires_grad_() if requires_grad else t
+
+
+def checked_dtype(dtype, name: str) -> dtype_class:
+    """The dtype argument, the default one for None."""
+    if dtype is None:
+        return dtypes.get_default_dtype()
+    if not isinstance(dtype, dtype_class):
+        raise TypeError(
+            f"{name}(): argument 'dtype' must be torch.dtype, not {type(dtype).__name__}"
+        )
+    return dtype
+
+
+def _filled(name, size, value, dtype, device, requires_grad, out):
+    size = shape.as_sizes(size, name)
+    if out is not None:
+        return fill_(_sized(out, size), value)
+    t = fill_(new_empty_tensor(size, checked_dtype(dtype, name), device), value)
+    return t.requires_grad_() if requires_grad else t
+
+
+def _sized(out, size):
+    if tuple(out.shape) != tuple(size):
+        out.resize_(size)
+    return out
+
+
+# -- sizes -----------------------------------------------------------------------------------------
+# --------------------
+def empty(
+    *size,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+    memory_format=None,
+):
+    """Uninitialized memory of a shape."""
+    size = shape.as_sizes(size, "empty")
+    if out is not None:
+        return _sized(out, size)
+    return new_empty_tensor(size, checked_dtype(dtype, "empty"), device, requires_grad)
+
+
+def zeros(
+    *size, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False
+):
+    """Zeros of a shape."""
+    return _filled("zeros", size, 0, dtype, device, requires_grad, out)
+
+
+def ones(
+    *size, out=None, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False
+):
+    """Ones of a shape."""
+    return _filled("ones", size, 1, dtype, device, requires_grad, out)
+
+
+def full(size, fill_value, *, out=None, dtype=None, layout=None, device=None, requires_grad=False):
+    """A shape full of one value; the dtype follows from the value."""
+    if dtype is None and out is None:
+        dtype = (
+            fill_value._spec.dtype
+            if isinstance(fill_value, Tensor)
+            else dtypes.of_number(fill_value)
+        )
+    return _filled(
+        "full",
+        (size,) if isinstance(size, int) else tuple(size),
+        fill_value,
+        dtype,
+        device,
+        requires_grad,
+        out,
+    )
+
+
+def empty_strided(
+    size, stride, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False
+):
+    """Uninitialized memory with given strides."""
+    size, stride = tuple(size), tuple(stride)
+    t = new_empty_tensor(
+        (shape.extent(size, stride),), checked_dtype(dtype, "empty_strided"), device
+    )
+    return t.as_strided(size, stride).detach().requires_grad_(requires_grad)
+
+
+def _like(name, input, value, dtype, device, requires_grad, memory_format):
+    spec = input._spec
+    if (
+        dtype is None
+        and device is None
+        and memory_format is None
+        and spec.contiguous
+        and not requires_grad
+    ):
+        t = wrap(
+            registry.memory(spec.device).empty(spec), spec
+        )  # the usual call, on the path of every backward()
+        if tape.inference_mode.get():
+            t._inference = True
+        return t if value is None else fill_(t, value)
+    dtype = spec.dtype if dtype is None else dtype
+    t = new_empty_tensor(tuple(spec.shape), dtype, spec.device if device is None else device)
+    if (
+        not spec.contiguous
+        and shape.is_dense(spec.shape, spec.strides)
+        and str(memory_format) in ("None", "torch.preserve_format")
+    ):
+        t = t.as_strided(tuple(spec.shape), spec.strides).detach()
+    if value is not None:
+        fill_(t, value)
+    return t.requires_grad_() if requires_grad else t
+
+
+def empty_like(
+    input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None
+):
+    """Uninitialized memory with the shape, dtype and device of `input`."""
+    return _like("empty_like", input, None, dtype, device, requires_grad, memory_format)
+
+
+def zeros_like(
+    input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None
+):
+    """Zeros with the shape, dtype and device of `input`."""
+    return _like("zeros_like", input, 0, dtype, device, requires_grad, memory_format)
+
+
+def ones_like(
+    input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None
+):
+    """Ones with the shape, dtype and device of `input`."""
+    return _like("ones_like", input, 1, dtype, device, requires_grad, memory_format)
+
+
+def full_like(
+    input,
+    fill_value,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    memory_format=None,
+):
+    """One value in the shape, dtype and device of `input`."""
+    return _like("full_like", input, fill_value, dtype, device, requires_grad, memory_format)
+
+
+# -- ranges ----------------------------------------------------------------------------------------
+# --------------------
+def _number(value):
+    return value.item() if isinstance(value, Tensor) else value
+
+
+def arange(
+    start,
+    end=None,
+    step=1,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+):
+    """start, start + step, ... up to but without `end`. () -> (ceil((end - start) / step),)"""
+    if end is None:
+        start, end = 0, start
+    start, end, step = _number(start), _number(end), _number(step)
+    if dtype is None and out is None:
+        floats = any(isinstance(v, float) for v in (start, end, step))
+        dtype = dtypes.get_default_dtype() if floats else dtypes.int64
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    n = math.ceil((end - start) / step)
+    t = new_empty_tensor(
+        (n,), out._spec.dtype if out is not None else checked_dtype(dtype, "arange"), device
+    )
+    t = generate.in_place(arange_op.op, (t,), (start, step))
+    if out is not None:
+        return to_out(t, out, "arange")
+    return t.requires_grad_() if requires_grad else t
+
+
+def range(
+    start, end, step=1, *, out=None, dtype=None, layout=None, device=None, requires_grad=False
+):  # noqa: A001
+    """start, start + step, ... up to and with `end`; torch deprecates it in favour of arange."""
+    n = int((end - start) / step) + 1
+    t = new_empty_tensor((n,), checked_dtype(dtype, "range"), device)
+    t = generate.in_place(arange_op.op, (t,), (start, step))
+    return (
+        to_out(t, out, "range") if out is not None else t.requires_grad_() if requires_grad else t
+    )
+
+
+def linspace(
+    start, end, steps, *, out=None, dtype=None, layout=None, device=None, requires_grad=False
+):
+    """`steps` values, evenly from start to end, both included. () -> (steps,)"""
+    start, end = _number(start), _number(end)
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    t = new_empty_tensor(
+        (steps,), out._spec.dtype if out is not None else checked_dtype(dtype, "linspace"), device
+    )
+    if t._spec.dtype is dtypes.bool_:
+        raise RuntimeError("\"linspace_cpu\" not implemented for 'Bool'")
+    t = generate.in_place(linspace_op.op, (t,), (start, end))
+    if out is not None:
+        return to_out(t, out, "linspace")
+    return t.requires_grad_() if requires_grad else t
+
+
+def logspace(
+    start,
+    end,
+    steps,
+    base=10.0,
+    *,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+):
+    """base ** linspace(start, end, steps). () -> (steps,)"""
+    exact = linspace(start, end, steps, dtype=dtypes.float64, device=device)
+    t = (float(base) ** exact).to(
+        checked_dtype(dtype, "logspace") if out is None else out._spec.dtype
+    )
+    if out is not None:
+        return to_out(t, out, "logspace")
+    return t.requires_grad_() if requires_grad else t
+
+
+def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_grad=False):
+    """Ones on the diagonal of zeros. () -> (n, m)"""
+    m = n if m is None else m
+    if n < 0 or m < 0:
+        raise RuntimeError(f"n must be greater or equal to 0, got {n if n < 0 else m}")
+    t = _filled("eye", (n, m), 0, dtype, device, False, out)
+    t.diagonal().fill_(1)
+    return t.requires_grad_() if requires_grad else t
+
+
+def scalar_tensor(s, *, dtype=None, layout=None, device=None, requires_grad=False):
+    """A 0-d tensor with one value."""
+    return full(
+        (),
+        s,
+        dtype=checked_dtype(dtype, "scalar_tensor"),
+        device=device,
+        requires_grad=requires_grad,
+    )
+
+
+# -- data ------------------------------------------------------------------------------------------
+# --------------------
+def _lengths(data, dim: int = 0) -> None:
+    """Raise torch's errors for what is no (nested) sequence of numbers of even lengths."""
+    if isinstance(data, (list, tuple)) and data and isinstance(data[0], (list, tuple)):
+        for row in data:
+            got = len(row) if isinstance(row, (list, tuple)) else 0
+            if got != len(data[0]):
+                raise ValueError(
+                    f"expected sequence of length {len(data[0])} at dim {dim + 1} (got {got})"
+                )
+            _lengths(row, dim + 1)
+
+
+def _plain(data):
+    """Nested data with tensors replaced by numbers or lists."""
+    if isinstance(data, Tensor):
+        return data.tolist()
+    if isinstance(data, (list, tuple)):
+        return (
+            [_plain(v) for v in data]
+            if any(isinstance(v, (Tensor, list, tuple)) for v in data)
+            else data
+        )
+    return data
+
+
+def _to_array(data, dtype, name: str) -> np.ndarray:
+    """Python data as an array of the dtype that torch gives it."""
+    if isinstance(data, (np.ndarray, np.generic)):
+        array = np.asarray(data)
+        dtypes.from_numpy_dtype(array.dtype)
+    else:
+        plain = _plain(data)
+        _lengths(plain)
+        try:
+            array = np.array(plain)
+        except (ValueError, OverflowError) as error:
+            raise ValueError(f"{name}: cannot make a tensor of this data: {error}") from None
+        if array.dtype.kind in "USO":
+            inner = plain
+            while isinstance(inner, (list, tuple)) and inner:
+                inner = inner[0]
+            if isinstance(inner, int):
+                raise RuntimeError("Overflow when unpacking long long")
+            raise TypeError(f"new(): invalid data type '{type(inner).__name__}'")
+        if dtype is None:
+            kind = array.dtype.kind
+            if array.size == 0 or kind == "f":
+                dtype = dtypes.get_default_dtype()
+            elif kind == "u":
+                raise RuntimeError("Overflow when unpacking long long")
+            elif kind == "i":
+                dtype = dtypes.int64
+            elif kind == "c":
+                raise TypeError("complex dtypes are not supported yet")
+    if dtype is not None and array.dtype != dtype.np:
+        with np.errstate(all="ignore"):
+            array = array.astype(dtype.np)
+    return array
+
+
+def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
+    """A tensor with a copy of the data: numbers, nested sequences, arrays.
+
+    Raises ValueError for rows of different lengths, TypeError for what is no number.
+    """
+    if dtype is not None:
+        checked_dtype(dtype, "tensor")
+    if isinstance(data, Tensor):
+        import warnings  # noqa: PLC0415 (only for this rare case)
+
+        warnings.warn(
+            "To copy construct from a tensor, it is recommended to use "
+            "sourceTensor.detach().clone() or "
+            "sourceTensor.detach().clone().requires_grad_(True), rather than "
+            "torch.tensor(sourceTensor).",
+            stacklevel=2,
+        )
+        t = data.detach().clone()
+        t = t if dtype is None and device is None else t.to(device=device, dtype=dtype)
+        return t.requires_grad_(requires_grad)
+    array = np.array(_to_array(data, dtype, "tensor"), order="C", copy=True)
+    t = from_array(array)
+    if device is not None:
+        t = t.to(device)
+    return t.requires_grad_() if requires_grad else t
+
+
+def from_array(array: np.ndarray) -> Tensor:
+    """A tensor on an array's own memory."""
+    d = dtypes.from_numpy_dtype(array.dtype)
+    item = array.itemsize
+    strides = tuple(s // item for s in array.strides)
+    if array.size and any(
+        s % item for s, n in zip(array.strides, array.shape, strict=True) if n > 1
+    ):
+        raise ValueError(
+            "given numpy array strides not a multiple of the element byte size. Copy array first."
+        )
+    for s, n in zip(strides, array.shape, strict=True):
+        if s < 0 and n > 1:
+            raise ValueError(
+                "At least one stride in the given numpy array is negative, and tensors with "
+                "negative strides are not "
+                "currently supported. (You can probably work around this by making a copy of your "
+                "array with "
+                "array.copy().) "
+            )
+    spec = Spec.of(array.shape, d, strides=None if array.flags.c_contiguous else strides)
+    t = wrap(array, spec)
+    if not spec.contiguous:  # the storage is what lies between the first element and the last
+        extent = shape.extent(spec.shape, spec.strides)
+        t._storage.array = np.lib.stride_tricks.as_strided(array, (extent,), (item,))
+    if tape.inference_mode.get():
+        t._inference = True
+    return t
+
+
+def from_numpy(ndarray) -> Tensor:
+    """A tensor that shares the array's memory.
+
+    Raises TypeError for anything but an ndarray of a dtype that tensors have, ValueError for
+    negative strides.
+    """
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    if not ndarray.flags.writeable:
+        import warnings  # noqa: PLC0415 (only for this rare case)
+
+        warnings.warn(
+            "The given NumPy array is not writable, and PyTorch does not support non-writable "
+            "tensors. This means writing "
+            "to this tensor will result in undefined behavior. You may want to copy the array to "
+            "protect its data or make "
+            "it writable before converting it to a tensor.",
+            stacklevel=2,
+        )
+    return from_array(ndarray)
+
+
+def as_tensor(data, dtype=None, device=None) -> Tensor:
+    """The data as a tensor, without a copy where its dtype and device are right."""
+    if isinstance(data, Tensor):
+        return data if dtype is None and device is None else data.to(device=device, dtype=dtype)
+    if isinstance(data, np.ndarray) and (dtype is None or data.dtype == dtype.np):
+        t = from_array(data)
+    else:
+        t = from_array(np.array(_to_array(data, dtype, "as_tensor"), order="C"))
+    return t if device is None else t.to(device)
+
+
+# -- methods ---------------------------------------------------------------------------------------
+# --------------------
+def _options(input, dtype, device):
+    return (
+        input._spec.dtype if dtype is None else dtype,
+        input._spec.device if device is None else device,
+    )
+
+
+def new_tensor(
+    input, data, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False
+):
+    """A tensor of the data with this one's dtype and device."""
+    dtype, device = _options(input, dtype, device)
+    return tensor(data, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def new_empty(
+    input, *size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False
+):
+    """Uninitialized memory with this tensor's dtype and device."""
+    dtype, device = _options(input, dtype, device)
+    return empty(*size, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def new_zeros(
+    input, *size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False
+):
+    """Zeros with this tensor's dtype and device."""
+    dtype, device = _options(input, dtype, device)
+    return zeros(*size, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def new_ones(
+    input, *size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False
+):
+    """Ones with this tensor's dtype and device."""
+    dtype, device = _options(input, dtype, device)
+    return ones(*size, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def new_full(
+    input,
+    size,
+    fill_value,
+    *,
+    dtype=None,
+    device=None,
+    requires_grad=False,
+    layout=None,
+    pin_memory=False,
+):
+    """One value with this tensor's dtype and device."""
+    dtype, device = _options(input, dtype, device)
+    return full(size, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+METHODS = {
+    "new_tensor": new_tensor,
+    "new_empty": new_empty,
+    "new_zeros": new_zeros,
+    "new_ones": new_ones,
+    "new_full": new_full,
+}

@@ -1,0 +1,41 @@
+"""Tables for the kernels that read each dimension in an order of its own (flip, roll)."""
+
+import numpy as np
+
+
+def moves(input, maps):
+    """(table, sizes, starts, ndim, run, step) for a contiguous result.
+
+    `maps`: dimension -> for each index, the index that it is read from. The dimensions up to the
+    last of those are read through `table`; those behind it are a run of elements, `step` apart, if
+    they lie evenly.
+    """
+    shape, strides = list(input.shape), list(input.strides)
+    behind = len(shape)
+    run, step = 1, 1
+    while behind - 1 > max(maps) and (run == 1 or strides[behind - 1] == run * step):
+        if run == 1:
+            step = strides[behind - 1]
+        run *= shape[behind - 1]
+        behind -= 1
+    parts = [np.asarray(maps.get(d, np.arange(shape[d]))) * strides[d] for d in range(behind)]
+    starts = np.cumsum([0, *shape[: behind - 1]]).astype(np.int64)
+    table = np.concatenate(parts).astype(np.int64)
+    return table, np.array(shape[:behind], np.int64), starts, behind, run, step
+
+
+def segments_of(places):
+    """Evenly spaced parts of a dimension's table, as start, length, place, step of each, in one
+    array.
+    """
+    steps = np.diff(places)
+    ends = [0, *(np.flatnonzero(np.diff(steps)) + 2).tolist(), len(places)]
+    found = []
+    first = 0
+    for end in ends[1:]:
+        if end <= first:
+            continue
+        step = int(places[first + 1] - places[first]) if end - first > 1 else 1
+        found += [first, end - first, int(places[first]), step]
+        first = end
+    return np.array(found, np.int64)

@@ -1,0 +1,305 @@
+"""CPU kernels that read and write rows at index positions. Indices are checked before anything is
+written.
+"""
+
+import numpy as np
+
+from ...backends.cpu.jit import inline, kernel, prange
+from ..pointwise.cpu import launch_loop
+from ..pointwise.define import type_name
+from .errors import WRAPPING, out_of_bounds
+from .geometry import Loop, Rows, chunk_of, index_shape
+
+SET, ADD, MULTIPLY, MAX, MIN = range(5)
+empty, INT64 = np.empty, np.dtype(np.int64)
+
+
+@inline
+def combine(mode, a, b):
+    """What a write makes of the value that is there and the new one."""
+    if mode == 1:
+        return a + b
+    if mode == 2:
+        return a * b
+    if mode == 3:
+        return a if a > b or a != a else b
+    if mode == 4:
+        return a if a < b or a != a else b
+    return b
+
+
+@kernel
+def locate(index, pos, table, ndim, rows, inner, step, low, size, stride, first, bad):
+    """pos[j] = (or, but for the first, +=) index[j] * stride, negative indices counted from the
+    end.
+
+    bad[0] = how many indices are outside of [low, size). One iteration of the parallel loop owns
+    one row of `inner`.
+    """
+    wrong = 0
+    for r in prange(rows):
+        rest = r + 0  # a copy: the loop variable of a prange must not change
+        a = 0
+        for e in range(ndim):
+            d = (ndim - 1 - e) * 2
+            a += rest % table[d] * table[d + 1]
+            rest //= table[d]
+        for i in range(inner):
+            k = np.int64(index[a + i * step])
+            wrong += (k < low) | (k >= size)
+            k = (k + size if k < 0 else k) * stride
+            if first:
+                pos[r * inner + i] = k
+            else:
+                pos[r * inner + i] += k
+    bad[0] = wrong
+
+
+@kernel
+def take_rows(x, pos, out, table, ndim, outer, count, inner, xs, os, js):
+    """out[o, j, i] = x[o, pos[j], i]. One iteration of the parallel loop owns one row."""
+    for r in prange(outer * count):
+        o = 0
+        j = r + 0
+        if outer != 1:
+            o = r // count
+            j = r % count
+        a = pos[j]
+        b = j * js
+        for e in range(ndim):
+            d = (ndim - 1 - e) * 3
+            k = o % table[d]
+            o //= table[d]
+            a += k * table[d + 1]
+            b += k * table[d + 2]
+        if xs == 1 and os == 1:
+            for i in range(inner):
+                out[b + i] = x[a + i]
+        else:
+            for i in range(inner):
+                out[b + i * os] = x[a + i * xs]
+
+
+@kernel
+def take_elements(x, pos, out, n):
+    """out[j] = x[pos[j]]. One iteration of the parallel loop owns one element."""
+    for j in prange(n):
+        out[j] = x[pos[j]]
+
+
+@kernel
+def put_rows(y, pos, src, table, ndim, outer, chunks, chunk, count, inner, ys, ss, js, mode):
+    """y[o, pos[j], i] = combine(y[o, pos[j], i], src[o, j, i]), in the order of j.
+
+    One iteration of the parallel loop owns `chunk` elements of all rows with one o: positions may
+    repeat.
+    """
+    T = y.dtype.type
+    for block in prange(outer * chunks):
+        o = block // chunks
+        low = block % chunks * chunk
+        high = min(low + chunk, inner)
+        a = 0
+        b = 0
+        for e in range(ndim):
+            d = (ndim - 1 - e) * 3
+            k = o % table[d]
+            o //= table[d]
+            a += k * table[d + 1]
+            b += k * table[d + 2]
+        for j in range(count):
+            p = a + pos[j]
+            q = b + j * js
+            if mode == 0:
+                for i in range(low, high):
+                    y[p + i * ys] = src[q + i * ss]
+            elif mode == 1 and ys == 1 and ss == 1:
+                for i in range(low, high):
+                    y[p + i] = T(y[p + i] + src[q + i])
+            else:
+                for i in range(low, high):
+                    y[p + i * ys] = T(combine(mode, y[p + i * ys], src[q + i * ss]))
+
+
+@kernel
+def add_rows(y, pos, src, table, ndim, outer, chunks, chunk, count, inner, ys, ss, js, alpha):
+    """y[o, pos[j], i] += alpha * src[o, j, i], in the order of j; blocks as in `put_rows`."""
+    T = y.dtype.type
+    factor = T(alpha)
+    for block in prange(outer * chunks):
+        o = block // chunks
+        low = block % chunks * chunk
+        high = min(low + chunk, inner)
+        a = 0
+        b = 0
+        for e in range(ndim):
+            d = (ndim - 1 - e) * 3
+            k = o % table[d]
+            o //= table[d]
+            a += k * table[d + 1]
+            b += k * table[d + 2]
+        for j in range(count):
+            p = a + pos[j]
+            q = b + j * js
+            for i in range(low, high):
+                y[p + i * ys] = T(y[p + i * ys] + factor * src[q + i * ss])
+
+
+# -- launchers' parts ------------------------------------------------------------------------------
+def locator(kind, input, indices, dims, common):
+    """A function from index arrays to positions in `input`; raises for what is outside. Where the
+    rows have no elements, nothing is checked, as in torch.
+    """
+    if 0 in index_shape(input.shape, dims, common)[0] and input.ndim:
+        return lambda *indices: None
+    parts = []
+    for n, (spec, dim) in enumerate(zip(indices, dims, strict=True)):
+        loop = Loop(common, _expanded(spec, common))
+        size = input.shape[dim] if input.ndim else 1
+        stride = input.strides[dim] if input.ndim else 1
+        table = np.array(loop.table or [0], INT64)
+        if loop.outer > 1 or loop.inner < 2:
+            rows, inner = loop.outer, loop.inner
+        else:  # one long row: cut for the parallel loop, where that comes out even
+            rows = next((k for k in (64, 16, 4) if loop.inner % k == 0 and loop.inner >= 4096), 1)
+            inner = loop.inner // rows
+            if rows > 1:
+                table, loop.ndim = np.array([rows, inner * loop.steps[0]], INT64), 1
+        example = empty(1, INT64)
+        run = locate.compile(
+            spec,
+            example,
+            table,
+            1,
+            1,
+            1,
+            1,
+            1,
+            1,
+            1,
+            True,
+            example,
+            work=loop.outer * loop.inner * 2,
+        )
+        low = -size if kind in WRAPPING else 0
+        numbers = loop.ndim, rows, inner, loop.steps[0], low, size, stride, n == 0
+        parts.append((run, table, numbers, dim, size))
+    count = 1
+    for n in common:
+        count *= n
+    if len(parts) == 1:
+        ((run, table, numbers, dim, size),) = parts
+
+        def find_one(index):
+            pos, bad = empty(count, INT64), empty(1, INT64)
+            run(index, pos, table, *numbers, bad)
+            if bad[0]:
+                raise out_of_bounds(kind, index.reshape(-1), dim, size)
+            return pos
+
+        return find_one
+
+    def find(*given):
+        pos, bad = empty(count, INT64), empty(1, INT64)
+        for index, (run, table, numbers, dim, size) in zip(given, parts, strict=True):
+            run(index, pos, table, *numbers, bad)
+            if bad[0]:
+                raise out_of_bounds(kind, index.reshape(-1), dim, size)
+        return pos
+
+    return find
+
+
+def _expanded(spec, common):
+    missing = len(common) - spec.ndim
+    return (0,) * missing + tuple(
+        0 if n == 1 and c != 1 else s
+        for n, s, c in zip(spec.shape, spec.strides, common[missing:], strict=True)
+    )
+
+
+def reader(input, out, dims, common):
+    """A function (x, positions, y) that reads rows."""
+    rows = Rows(input, out, dims, common)
+    loop = rows.loop
+    if loop.outer == 1 and loop.inner == 1 and rows.js == 1:
+        run, n = (
+            take_elements.compile(input, empty(1, INT64), out, 1, work=4 * rows.count),
+            rows.count,
+        )
+        return lambda x, pos, y: run(x, pos, y, n)
+    table = np.array(loop.table or [0], INT64)
+    numbers = loop.ndim, loop.outer, rows.count, loop.inner, *loop.steps, rows.js
+    run = take_rows.compile(input, table, out, table, *numbers, work=rows.work)
+    return lambda x, pos, y: run(x, pos, y, table, *numbers)
+
+
+def caster(out):
+    """A function that makes an array of a Python number."""
+    dtype, make = out.dtype.np, np.array
+
+    def cast(number):
+        try:
+            return make(number, dtype)
+        except OverflowError:
+            raise RuntimeError(
+                f"value cannot be converted to type {out.dtype.name} without overflow"
+            ) from None
+
+    return cast
+
+
+def writer(out, part, dims, common, mode, alpha=None):
+    """A function (y, positions, values) that writes rows; `part` is the Spec of the values, weak
+    for a number.
+    """
+    if part.weak:
+        value = out.of((), out.dtype, out.device)
+        write, cast = writer(out, value, dims, common, mode, alpha), caster(out)
+        return lambda y, pos, number: write(y, pos, cast(number))
+    rows = Rows(out, part, dims, common)
+    if not rows.work:
+        return lambda y, pos, s: None
+    if rows.js is None:
+        from_, part = part, part.like(index_shape(out.shape, dims, common)[0])
+        name, make = type_name(from_.dtype), part.dtype.np
+        fill, shape = (
+            launch_loop("copy", ("a",), (name,), name, (from_,), (part,)),
+            tuple(part.shape),
+        )
+        write = writer(out, part, dims, common, mode, alpha)
+
+        def dense(y, pos, s):
+            values = empty(shape, make)
+            fill(s, values)
+            write(y, pos, values)
+
+        return dense
+    loop = rows.loop
+    table = np.array(loop.table or [0], INT64)
+    chunk = chunk_of(loop.inner)
+    chunks = -(-loop.inner // chunk)
+    work = rows.work if loop.outer * chunks > 1 else 0
+    if not work or rows.work < 32768:
+        chunk, chunks = max(loop.inner, 1), 1
+    numbers = loop.ndim, loop.outer, chunks, chunk, rows.count, loop.inner, *loop.steps, rows.js
+    if alpha is not None:
+        factor = float(alpha) if out.dtype.is_floating_point else int(alpha)
+        numbers = *numbers, factor
+        run = add_rows.compile(out, table, part, table, *numbers, work=work)
+    else:
+        numbers = *numbers, mode
+        run = put_rows.compile(out, table, part, table, *numbers, work=work)
+    return lambda y, pos, s: run(y, pos, s, table, *numbers)
+
+
+def copier(input, out):
+    """A function (x, y) that copies, unless both are one array: the in-place form."""
+    name = type_name(input.dtype)
+    run = launch_loop("copy", ("a",), (name,), name, (input,), (out,))
+
+    def copy(x, y):
+        if x is not y:
+            run(x, y)
+
+    return copy

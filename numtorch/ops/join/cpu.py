@@ -1,0 +1,101 @@
+"""CPU kernels of the joins: each tensor is copied to its place, converted on the way."""
+
+import math
+
+import numpy as np
+
+from ...backends.cpu.jit import kernel, prange
+from ..pointwise.cpu import launch_loop
+from ..pointwise.define import type_name
+from . import skipped
+
+SMALL = 65536  # elements of the result up to which NumPy joins many tensors
+
+
+@kernel
+def copy_run(x, out, n, start):
+    """out[start + i] = x[i]. One iteration of the parallel loop owns one element."""
+    for i in prange(n):
+        out[start + i] = x[i]
+
+
+@kernel
+def copy_rows(x, out, rows, n, width, start):
+    """out[r * width + start + i] = x[r, i]. One iteration of the parallel loop owns one row."""
+    for r in prange(rows):
+        to, from_ = r * width + start, r * n
+        for i in range(n):
+            out[to + i] = x[from_ + i]
+
+
+def launcher_of(op):
+    """The launcher of cat or stack of any number of tensors."""
+    return {"cat": cat, "stack": stack}[op.family]
+
+
+def cat(*tensors, dim):
+    """out = the inputs behind each other in one dimension."""
+    return _join(list(tensors[:-1]), tensors[-1], dim)
+
+
+def stack(*tensors, dim):
+    """out = the inputs along a new dimension."""
+    return _join(list(tensors[:-1]), tensors[-1], dim, stacked=True)
+
+
+def _join(inputs, out, dim, stacked=False):
+    rows = math.prod(out.shape[:dim])
+    width = math.prod(out.shape[dim:])
+    steps, start = [], 0
+    for k, s in enumerate(inputs):
+        if s.numel == 0 or (not stacked and skipped(s)):
+            continue
+        n = s.numel // rows
+        if s.contiguous:
+            if rows == 1:
+                steps.append((k, copy_run.compile(s, out, 1, 1, work=n), (n, start)))
+            else:
+                steps.append(
+                    (
+                        k,
+                        copy_rows.compile(s, out, 1, 1, 1, 1, work=s.numel),
+                        (rows, n, width, start),
+                    )
+                )
+        else:
+            steps.append((k, _strided(s, out, dim, start, stacked), ()))
+        start += n
+    small = out.numel <= SMALL and len(steps) > 3 and not stacked
+    if small and len(steps) == len(inputs) and all(s.dtype is out.dtype for s in inputs):
+        join = np.concatenate  # one call for all tensors: 50 ns for each instead of 150
+        return lambda *arrays: join(arrays[:-1], dim, arrays[-1])
+    if stacked and dim == 0 and len(steps) > 3 and out.numel <= SMALL and out.ndim > 1:
+        shape, join = (out.shape[0] * out.shape[1], *out.shape[2:]), np.concatenate
+        if all(s.dtype is out.dtype for s in inputs):
+            return lambda *arrays: join(arrays[:-1], 0, arrays[-1].reshape(shape))
+    if len(steps) == 2 and len(inputs) == 2:
+        (_, f, a), (_, h, b) = steps
+
+        def two(x, z, y):
+            f(x, y, *a)
+            h(z, y, *b)
+
+        return two
+
+    def run(*arrays):
+        y = arrays[-1]
+        for k, f, numbers in steps:
+            f(arrays[k], y, *numbers)
+
+    return run
+
+
+def _strided(input, out, dim, start, stacked):
+    """A copy of a tensor with any strides to its part of `out`."""
+    strides = list(out.strides)
+    if stacked:
+        del strides[dim]
+    part, name, item = out.strided(input.shape, strides), type_name(input.dtype), out.dtype.itemsize
+    copy = launch_loop("copy", ("a",), (name,), name, (input,), (part,))
+    shape, dtype, steps = tuple(part.shape), out.dtype.np, tuple(s * item for s in strides)
+    return lambda x, y: copy(x, np.ndarray(shape, dtype, y, start * item, steps))

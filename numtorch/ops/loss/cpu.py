@@ -1,0 +1,389 @@
+"""CPU kernels of nll_loss and cross_entropy.
+
+Scores are (N, C, S), targets (N, S); `weight` may be None.
+"""
+
+import numpy as np
+
+from ...backends.cpu.jit import kernel, prange
+from ..reduce.exponential import exp32, exp64
+from ..reduce.loops import float_of_key32, float_of_key64, order_key32, order_key64
+from .classes import sizes_of
+from .elementwise import SUMS
+from .pairs import pair_sum
+from .reduction import NONE
+
+COLUMNS = 256
+NAN32, NAN64 = np.int32(2**31 - 1), np.int64(2**63 - 1)
+
+
+@kernel
+def first_out_of_bounds(target, found, count, classes, ignore):
+    """found[0] = the position of the first target that is no class, or -1."""
+    found[0] = -1
+    bad = 0
+    for i in range(count):
+        t = np.int64(target[i])
+        bad += (t != ignore) & ((t < 0) | (t >= classes))
+    if bad > 0:
+        for i in range(count):
+            t = np.int64(target[i])
+            if t != ignore and (t < 0 or t >= classes):
+                found[0] = i
+                break
+
+
+def checker(target, classes: int, ignore: int):
+    """A function that raises torch's IndexError unless all targets are classes."""
+    count, empty, dtype = target.numel, np.empty, np.dtype(np.int64)
+    run = first_out_of_bounds.compile(target, empty(1, dtype), count, classes, ignore)
+
+    def check(t):
+        found = empty(1, dtype)
+        run(t, found, count, classes, ignore)
+        if found[0] >= 0:
+            raise IndexError(f"Target {t.ravel()[found[0]]} is out of bounds.")
+
+    return check
+
+
+# -- nll_loss ------------------------------------------------------------------------------------
+@kernel(fastmath="sum")
+def nll_reduced(x, target, weight, out, total, count, classes, inner, ignore, mean):
+    """out = the sum of -w[t] * x[t]; total = the sum of w[t]; `mean` divides.
+
+    In order: as fast as memory is.
+    """
+    T = out.dtype.type
+    losses, weights = 0.0, 0.0
+    for i in range(count):
+        t = np.int64(target[i])
+        if t != ignore:
+            n = i // inner
+            w = T(1) if weight is None else weight[t]
+            losses -= w * x[(n * classes + t) * inner + i - n * inner]
+            weights += w
+    total[0] = weights
+    out[0] = losses / weights if mean != 0 else losses
+
+
+@kernel
+def nll_each(x, target, weight, out, total, count, classes, inner, ignore):
+    """out[i] = -w[t] * x[t]. One iteration of the parallel loop owns one target."""
+    T = out.dtype.type
+    total[0] = T(0)
+    for piece in prange(count):
+        i = np.int64(piece)
+        t = np.int64(target[i])
+        if t == ignore:
+            out[i] = T(0)
+        else:
+            n = i // inner
+            w = T(1) if weight is None else weight[t]
+            out[i] = -w * x[(n * classes + t) * inner + i - n * inner]
+
+
+@kernel
+def nll_backward(g, target, total, weight, out, samples, classes, inner, ignore, step, mean):
+    """out[n, t, s] = -w[t] * g. One iteration of the parallel loop owns one n."""
+    T = out.dtype.type
+    for piece in prange(samples):
+        n = np.int64(piece)
+        for j in range(classes * inner):
+            out[n * classes * inner + j] = T(0)
+        for j in range(inner):
+            i = n * inner + j
+            t = np.int64(target[i])
+            if t != ignore:
+                w = T(1) if weight is None else weight[t]
+                scale = g[i * step] / total[0] if mean != 0 else g[i * step]
+                out[(n * classes + t) * inner + j] = -w * scale
+
+
+def nll_loss_op(input, target, weight, out, total, *, reduction, ignore_index):
+    """The loss, and the sum of the targets' weights."""
+    samples, classes, inner = sizes_of(input.shape)
+    check = checker(target, classes, ignore_index)
+    numbers = (samples * inner, classes, inner, ignore_index)
+    if reduction == NONE:
+        run = nll_each.compile(input, target, weight, out, total, *numbers, work=target.numel * 4)
+    else:
+        numbers += (int(reduction == 1),)
+        run = nll_reduced.compile(input, target, weight, out, total, *numbers)
+
+    def checked(x, t, w, y, s):
+        check(t)
+        run(x, t, w, y, s, *numbers)
+
+    return checked
+
+
+def nll_loss_backward_op(grad, target, total, weight, out, *, size, reduction, ignore_index):
+    """The gradient of the scores."""
+    samples, classes, inner = sizes_of(size)
+    numbers = (samples, classes, inner, ignore_index, int(reduction == NONE), int(reduction == 1))
+    run = nll_backward.compile(grad, target, total, weight, out, *numbers, work=out.numel // 4)
+    return lambda g, t, s, w, y: run(g, t, s, w, y, *numbers)
+
+
+# -- cross_entropy -------------------------------------------------------------------------------
+# saved: lse (count), factor (count), loss (count), total (1)
+@kernel(fastmath="sum")
+def cross_rows(x, target, weight, saved, count, classes, ignore, smooth, double):
+    """Losses of rows of scores. One iteration of the parallel loop owns one row."""
+    T = saved.dtype.type
+    whole = float(classes)
+    if weight is not None:
+        whole = 0.0
+        for c in range(classes):
+            whole += weight[c]
+    for piece in prange(count):
+        i = np.int64(piece)
+        base = i * classes
+        t = np.int64(target[i])
+        if double is None:
+            key = np.int32(-0x80000000)
+            for j in range(classes):
+                other = order_key32(x[base + j], NAN32)
+                key = other if other > key else key
+            most = float_of_key32(key)
+        else:
+            key = np.int64(-0x8000000000000000)
+            for j in range(classes):
+                other = order_key64(x[base + j], NAN64)
+                key = other if other > key else key
+            most = float_of_key64(key)
+        total = T(0)
+        for j in range(classes):
+            d = x[base + j] - most
+            total += exp32(d) if double is None else exp64(d)
+        log = np.log(total)
+        factor, loss = 0.0, 0.0
+        if t != ignore:
+            w = T(1) if weight is None else weight[t]
+            factor = (1 - smooth) * w + smooth / classes * whole
+            loss = (1 - smooth) * w * (log - (x[base + t] - most))
+            if smooth > 0:
+                rest = 0.0
+                for j in range(classes):
+                    rest += (T(1) if weight is None else weight[j]) * (x[base + j] - most)
+                loss += smooth / classes * (whole * log - rest)
+        saved[i] = log + most
+        saved[count + i] = factor
+        saved[2 * count + i] = loss
+
+
+@kernel
+def cross_columns(x, target, weight, saved, count, classes, inner, ignore, smooth, double):
+    """Losses of columns of scores. One iteration of the parallel loop owns up to 256 columns.
+
+    Until a column is finished, its places in `saved` hold the sum, the weighted sum of scores, and
+    the largest score.
+    """
+    T = saved.dtype.type
+    whole = float(classes)
+    if weight is not None:
+        whole = 0.0
+        for c in range(classes):
+            whole += weight[c]
+    across = (inner + COLUMNS - 1) // COLUMNS
+    for piece in prange(count // max(inner, 1) * across):
+        item = np.int64(piece)
+        n = item // across
+        left = (item - n * across) * COLUMNS
+        w, to, base = min(COLUMNS, inner - left), n * inner + left, n * classes * inner + left
+        rest, most = to + count, to + 2 * count
+        for j in range(w):
+            saved[to + j] = T(0)
+            saved[rest + j] = T(0)
+            saved[most + j] = T(-np.inf)
+        for c in range(classes):
+            at = base + c * inner
+            for j in range(w):
+                v, m = x[at + j], saved[most + j]
+                saved[most + j] = m if m >= v or m != m else v
+        for c in range(classes):
+            at = base + c * inner
+            for j in range(w):
+                d = x[at + j] - saved[most + j]
+                saved[to + j] += exp32(d) if double is None else exp64(d)
+            if smooth > 0:
+                wc = T(1) if weight is None else weight[c]
+                for j in range(w):
+                    saved[rest + j] += wc * (x[at + j] - saved[most + j])
+        for j in range(w):
+            log, m, r = np.log(saved[to + j]), saved[most + j], saved[rest + j]
+            t = np.int64(target[to + j])
+            factor, loss = 0.0, 0.0
+            if t != ignore:
+                wt = T(1) if weight is None else weight[t]
+                factor = (1 - smooth) * wt + smooth / classes * whole
+                loss = (1 - smooth) * wt * (log - (x[base + t * inner + j] - m))
+                if smooth > 0:
+                    loss += smooth / classes * (whole * log - r)
+            saved[to + j] = log + m
+            saved[rest + j] = factor
+            saved[most + j] = loss
+
+
+@kernel(fastmath="sum")
+def cross_finish(target, weight, out, saved, count, ignore, mode):
+    """Reduce the losses; the sum of the targets' weights goes behind them. mode: 0 none, 1 mean, 2
+    sum.
+    """
+    weights, losses = 0.0, 0.0
+    for i in range(count):
+        t = np.int64(target[i])
+        if t != ignore:
+            weights += 1.0 if weight is None else weight[t]
+        losses += saved[2 * count + i]
+        if mode == 0:
+            out[i] = saved[2 * count + i]
+    saved[3 * count] = weights
+    if mode > 0:
+        out[0] = losses / weights if mode == 1 else losses
+
+
+@kernel
+def cross_backward(
+    g, x, target, saved, weight, out, samples, classes, inner, ignore, smooth, mode, double
+):
+    """out = scale * (exp(x - lse) * factor - smoothed target).
+
+    One iteration of the parallel loop owns one sample, or up to 256 of its columns.
+    """
+    T = out.dtype.type
+    count = samples * inner
+    share = T(smooth / classes)
+    across = (inner + COLUMNS - 1) // COLUMNS
+    for piece in prange(samples * across):
+        item = np.int64(piece)
+        n = item // across
+        left = (item - n * across) * COLUMNS
+        wide, to, base = min(COLUMNS, inner - left), n * inner + left, n * classes * inner + left
+        if inner == 1:
+            scale = g[to] if mode == 0 else g[0]
+            if mode == 1:
+                scale /= saved[3 * count]
+            lse, factor = saved[to], saved[count + to] * scale
+            for c in range(classes):
+                d = x[base + c] - lse
+                e = exp32(d) if double is None else exp64(d)
+                out[base + c] = e * factor
+            t = np.int64(target[to])
+            if t != ignore:
+                wt = T(1) if weight is None else weight[t]
+                out[base + t] -= T(1 - smooth) * wt * scale
+                if smooth > 0:
+                    for c in range(classes):
+                        out[base + c] -= share * scale * (T(1) if weight is None else weight[c])
+            else:
+                for c in range(classes):
+                    out[base + c] = T(0)
+        else:
+            for c in range(classes):
+                at = base + c * inner
+                for j in range(wide):
+                    d = x[at + j] - saved[to + j]
+                    e = exp32(d) if double is None else exp64(d)
+                    out[at + j] = e * saved[count + to + j]
+            for j in range(wide):
+                t = np.int64(target[to + j])
+                if t != ignore:
+                    wt = T(1) if weight is None else weight[t]
+                    out[base + t * inner + j] -= T(1 - smooth) * wt
+            for c in range(classes):
+                at = base + c * inner
+                wc = T(0)
+                if smooth > 0:
+                    wc = share * (T(1) if weight is None else weight[c])
+                for j in range(wide):
+                    scale = g[to + j] if mode == 0 else g[0]
+                    if mode == 1:
+                        scale /= saved[3 * count]
+                    counts = np.int64(target[to + j]) != ignore
+                    out[at + j] = (out[at + j] - wc) * scale if counts else T(0)
+
+
+def cross_entropy_op(input, target, weight, out, saved, *, reduction, ignore_index, smoothing):
+    """The loss and what its derivative needs."""
+    samples, classes, inner = sizes_of(input.shape)
+    count, double = samples * inner, None if input.dtype.itemsize == 4 else 1
+    check = checker(target, classes, ignore_index)
+    work = input.numel * 2
+    if inner == 1:
+        kernel_, numbers = cross_rows, (count, classes, ignore_index, smoothing, double)
+    else:
+        kernel_, numbers = cross_columns, (count, classes, inner, ignore_index, smoothing, double)
+    run = kernel_.compile(input, target, weight, saved, *numbers, work=work)
+    finish = cross_finish.compile(target, weight, out, saved, count, ignore_index, reduction)
+
+    def checked(x, t, w, y, s):
+        check(t)
+        run(x, t, w, s, *numbers)
+        finish(t, w, y, s, count, ignore_index, reduction)
+
+    return checked
+
+
+def cross_entropy_backward_op(
+    grad, input, target, saved, weight, out, *, reduction, ignore_index, smoothing
+):
+    """The gradient of the scores."""
+    double = None if input.dtype.itemsize == 4 else 1
+    numbers = (*sizes_of(input.shape), ignore_index, smoothing, reduction, double)
+    work = input.numel * 2
+    run = cross_backward.compile(grad, input, target, saved, weight, out, *numbers, work=work)
+    return lambda g, x, t, s, w, y: run(g, x, t, s, w, y, *numbers)
+
+
+def nll_loss2d_op(input, target, weight, out, total, *, reduction, ignore_index):
+    """The same, with a name of its own in graphs."""
+    return nll_loss_op(
+        input, target, weight, out, total, reduction=reduction, ignore_index=ignore_index
+    )
+
+
+def cross_entropy2d_op(input, target, weight, out, saved, *, reduction, ignore_index, smoothing):
+    """The same, with a name of its own in graphs."""
+    given = {"reduction": reduction, "ignore_index": ignore_index, "smoothing": smoothing}
+    return cross_entropy_op(input, target, weight, out, saved, **given)
+
+
+# -- losses of pairs -----------------------------------------------------------------------------
+def mse_loss_op(input, target, out, *, mean, parameter):
+    """out = the sum or mean of (input - target)^2."""
+    return pair_sum(SUMS["mse_loss"], input, target, out, mean, parameter)
+
+
+def smooth_l1_loss_op(input, target, out, *, mean, parameter):
+    """out = the sum or mean of the smooth L1 losses."""
+    return pair_sum(SUMS["smooth_l1_loss"], input, target, out, mean, parameter)
+
+
+def huber_loss_op(input, target, out, *, mean, parameter):
+    """out = the sum or mean of the Huber losses."""
+    return pair_sum(SUMS["huber_loss"], input, target, out, mean, parameter)
+
+
+def bce_op(input, target, out, *, mean, parameter):
+    """out = the sum or mean of the binary cross entropies."""
+    return pair_sum(SUMS["bce"], input, target, out, mean, parameter)
+
+
+def bce_with_logits_op(input, target, out, *, mean, parameter):
+    """out = the sum or mean of the binary cross entropies of scores."""
+    return pair_sum(SUMS["bce_with_logits"], input, target, out, mean, parameter)
+
+
+for _launch in (mse_loss_op, smooth_l1_loss_op, huber_loss_op, bce_op, bce_with_logits_op):
+    _launch.contiguous = True
+for _launch in (
+    nll_loss_op,
+    nll_loss2d_op,
+    cross_entropy2d_op,
+    nll_loss_backward_op,
+    cross_entropy_op,
+    cross_entropy_backward_op,
+):
+    _launch.contiguous = True

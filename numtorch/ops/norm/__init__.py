@@ -1,0 +1,25 @@
+"""Normalization: batch, layer, group, instance and RMS norm."""
+
+from .batch import batch_norm as batch_norm
+from .batch import instance_norm as instance_norm
+from .batch import native_batch_norm
+from .layer import group_norm, layer_norm, native_group_norm, native_layer_norm, rms_norm
+from .layer import normalize as normalize
+
+__all__ = [
+    "group_norm",
+    "layer_norm",
+    "native_batch_norm",
+    "native_group_norm",
+    "native_layer_norm",
+    "rms_norm",
+]
+METHODS: dict = {}
+FUNCTIONAL = [
+    "batch_norm",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
+    "normalize",
+    "rms_norm",
+]

@@ -1,0 +1,302 @@
+"""CPU kernels of normalization.
+
+Sums over a row are float32 in pieces, float64 over pieces and rows.
+"""
+
+import math
+
+import numpy as np
+
+from ...backends.cpu.jit import bind, inline, kernel, prange
+from ...backends.registry import contiguous
+
+BLOCK = 64  # neighbouring channels that one iteration owns where a channel has stride C
+PIECE = 4096  # elements that are added up in the element type
+
+
+@inline
+def spread(x, at, n, centre):
+    """(sum of x, sum of (x - centre)^2) over one run of memory."""
+    T = x.dtype.type
+    total, squares = 0.0, 0.0
+    for first in range(0, n, PIECE):
+        part, square = T(0), T(0)
+        for j in range(at + first, at + min(first + PIECE, n)):
+            d = x[j] - centre
+            part += x[j]
+            square += d * d
+        total += part
+        squares += square
+    return total, squares
+
+
+@inline
+def products(g, weight, w_at, x, at, n, centre):
+    """(sum of g * weight, sum of g * weight * (x - centre)) over one run of memory; the weight may
+    be None.
+    """
+    T = x.dtype.type
+    total, product = 0.0, 0.0
+    for first in range(0, n, PIECE):
+        part, both = T(0), T(0)
+        for j in range(first, min(first + PIECE, n)):
+            v = g[at + j] if weight is None else g[at + j] * weight[w_at + j]
+            part += v
+            both += v * (x[at + j] - centre)
+        total += part
+        product += both
+    return total, product
+
+
+# -- batch norm ----------------------------------------------------------------------------------
+@kernel(fastmath="sum")
+def batch_norm_planes(x, weight, bias, out, mean, invstd, variance, n, c, s, eps):
+    """out = (x - mean) * invstd * weight + bias. (n, c, s).
+
+    One iteration of the parallel loop owns one channel.
+    """
+    T = x.dtype.type
+    count = n * s
+    for k in prange(c):
+        total = 0.0
+        for i in range(n):
+            total += spread(x, (i * c + k) * s, s, T(0))[0]
+        centre = T(total / count)
+        squares = 0.0
+        for i in range(n):
+            squares += spread(x, (i * c + k) * s, s, centre)[1]
+        scale = 1.0 / math.sqrt(squares / count + eps)
+        mean[k], invstd[k], variance[k] = centre, T(scale), T(squares / (count - 1.0))
+        factor = T(scale) if weight is None else T(scale) * weight[k]
+        shift = T(0) if bias is None else bias[k]
+        for i in range(n):
+            at = (i * c + k) * s
+            for j in range(at, at + s):
+                out[j] = (x[j] - centre) * factor + shift
+
+
+@kernel
+def batch_norm_columns(x, weight, bias, out, mean, invstd, variance, n, c, s, eps):
+    """The same for (n, c) with s = 1. One iteration of the parallel loop owns BLOCK channels."""
+    T = x.dtype.type
+    for block in prange((c + BLOCK - 1) // BLOCK):
+        first = block * BLOCK
+        width = min(BLOCK, c - first)
+        sums, squares = np.zeros(BLOCK, np.float64), np.zeros(BLOCK, np.float64)
+        for i in range(n):
+            for j in range(width):
+                sums[j] += x[i * c + first + j]
+        for j in range(width):
+            sums[j] /= n
+        for i in range(n):
+            for j in range(width):
+                d = x[i * c + first + j] - sums[j]
+                squares[j] += d * d
+        for j in range(width):
+            k = first + j
+            scale = T(1.0 / math.sqrt(squares[j] / n + eps))
+            mean[k], invstd[k], variance[k] = T(sums[j]), scale, T(squares[j] / (n - 1.0))
+        for i in range(n):
+            for j in range(width):
+                k = first + j
+                y = (x[i * c + k] - mean[k]) * invstd[k]
+                if weight is not None:
+                    y *= weight[k]
+                if bias is not None:
+                    y += bias[k]
+                out[i * c + k] = y
+
+
+@contiguous
+def batch_norm_op(input, weight, bias, out, mean, invstd, variance, *, eps):
+    """Three passes over each channel, which stays in the cache."""
+    n, c, s = input.shape[0], input.shape[1], math.prod(input.shape[2:])
+    facts = n, c, s, float(eps)
+    chosen = batch_norm_columns if s == 1 else batch_norm_planes
+    specs = input, weight, bias, out, mean, invstd, variance
+    return bind(chosen.compile(*specs, *facts, work=4 * input.numel), 7, *facts)
+
+
+@kernel(fastmath="sum")
+def batch_norm_backward_planes(g, x, weight, mean, invstd, gx, gw, gb, n, c, s):
+    """Gradients for input, weight, bias. One iteration of the parallel loop owns one channel."""
+    T = x.dtype.type
+    count = n * s
+    for k in prange(c):
+        centre, scale = mean[k], invstd[k]
+        total, product = 0.0, 0.0
+        for i in range(n):
+            a, b = products(g, None, 0, x, (i * c + k) * s, s, centre)
+            total += a
+            product += b
+        gb[k], gw[k] = T(total), T(product * scale)
+        average = T(total / count)
+        slope = T(product * scale * scale / count)
+        factor = scale if weight is None else scale * weight[k]
+        for i in range(n):
+            at = (i * c + k) * s
+            for j in range(at, at + s):
+                gx[j] = (g[j] - average - (x[j] - centre) * slope) * factor
+
+
+@kernel
+def batch_norm_backward_columns(g, x, weight, mean, invstd, gx, gw, gb, n, c, s):
+    """The same for (n, c) with s = 1. One iteration of the parallel loop owns BLOCK channels."""
+    T = x.dtype.type
+    for block in prange((c + BLOCK - 1) // BLOCK):
+        first = block * BLOCK
+        width = min(BLOCK, c - first)
+        sums, both = np.zeros(BLOCK, np.float64), np.zeros(BLOCK, np.float64)
+        for i in range(n):
+            for j in range(width):
+                at = i * c + first + j
+                sums[j] += g[at]
+                both[j] += g[at] * (x[at] - mean[first + j])
+        average, slope = np.zeros(BLOCK, x.dtype), np.zeros(BLOCK, x.dtype)
+        for j in range(width):
+            scale = invstd[first + j]
+            gb[first + j], gw[first + j] = T(sums[j]), T(both[j] * scale)
+            average[j], slope[j] = T(sums[j] / n), T(both[j] * scale * scale / n)
+        for i in range(n):
+            for j in range(width):
+                k = first + j
+                at = i * c + k
+                y = (g[at] - average[j] - (x[at] - mean[k]) * slope[j]) * invstd[k]
+                gx[at] = y if weight is None else y * weight[k]
+
+
+@contiguous
+def batch_norm_backward_op(grad, input, weight, mean, invstd, out, out1, out2):
+    """Two passes over each channel."""
+    facts = input.shape[0], input.shape[1], math.prod(input.shape[2:])
+    chosen = batch_norm_backward_columns if facts[2] == 1 else batch_norm_backward_planes
+    specs = grad, input, weight, mean, invstd, out, out1, out2
+    return bind(chosen.compile(*specs, *facts, work=4 * input.numel), 8, *facts)
+
+
+@kernel
+def normalize_planes(x, mean, var, weight, bias, out, n, c, s, eps):
+    """out = (x - mean) / sqrt(var + eps) * weight + bias.
+
+    One iteration of the parallel loop owns one channel of one sample.
+    """
+    T = x.dtype.type
+    for p in prange(n * c):
+        k = p % c
+        factor = T(1.0 / math.sqrt(var[k] + eps))
+        if weight is not None:
+            factor *= weight[k]
+        centre = T(0) if mean is None else mean[k]
+        shift = T(0) if bias is None else bias[k]
+        for j in range(p * s, (p + 1) * s):
+            out[j] = (x[j] - centre) * factor + shift
+
+
+@kernel
+def normalize_columns(x, mean, var, weight, bias, out, n, c, s, eps):
+    """The same for (n, c) with s = 1. One iteration of the parallel loop owns BLOCK channels."""
+    T = x.dtype.type
+    for block in prange((c + BLOCK - 1) // BLOCK):
+        first = block * BLOCK
+        width = min(BLOCK, c - first)
+        factors = np.empty(BLOCK, x.dtype)
+        for j in range(width):
+            k = first + j
+            factors[j] = T(1.0 / math.sqrt(var[k] + eps))
+            if weight is not None:
+                factors[j] *= weight[k]
+        for i in range(n):
+            for j in range(width):
+                k = first + j
+                y = (x[i * c + k] - (T(0) if mean is None else mean[k])) * factors[j]
+                out[i * c + k] = y if bias is None else y + bias[k]
+
+
+@contiguous
+def batch_norm_eval_op(input, mean, var, weight, bias, out, *, eps):
+    """One pass."""
+    n, c, s = input.shape[0], input.shape[1], math.prod(input.shape[2:])
+    facts = n, c, s, float(eps)
+    chosen = normalize_columns if s == 1 else normalize_planes
+    specs = input, mean, var, weight, bias, out
+    return bind(chosen.compile(*specs, *facts, work=2 * input.numel), 6, *facts)
+
+
+# -- layer norm ----------------------------------------------------------------------------------
+@kernel(fastmath="sum")
+def layer_norm_rows(x, weight, bias, out, mean, rstd, rows, n, eps):
+    """out = (x - mean) * rstd * weight + bias. One iteration of the parallel loop owns one row."""
+    T = x.dtype.type
+    for i in prange(rows):
+        at = i * n
+        centre = T(spread(x, at, n, T(0))[0] / n)
+        scale = T(1.0 / math.sqrt(spread(x, at, n, centre)[1] / n + eps))
+        mean[i], rstd[i] = centre, scale
+        for j in range(n):
+            y = (x[at + j] - centre) * scale
+            if weight is not None:
+                y *= weight[j]
+            if bias is not None:
+                y += bias[j]
+            out[at + j] = y
+
+
+@contiguous
+def layer_norm_op(input, weight, bias, out, mean, rstd, *, normalized_shape, eps):
+    """Three passes over each row, which stays in the cache."""
+    facts = mean.numel, math.prod(normalized_shape), float(eps)
+    specs = input, weight, bias, out, mean, rstd
+    return bind(layer_norm_rows.compile(*specs, *facts, work=4 * input.numel), 6, *facts)
+
+
+@kernel(fastmath="sum")
+def layer_norm_backward_rows(g, x, weight, mean, rstd, gx, rows, n):
+    """The gradient for the input. One iteration of the parallel loop owns one row."""
+    T = x.dtype.type
+    for i in prange(rows):
+        at, centre, scale = i * n, mean[i], rstd[i]
+        total, product = products(g, weight, 0, x, at, n, centre)
+        average = T(total / n)
+        slope = T(product * scale * scale / n)
+        for j in range(n):
+            v = g[at + j] if weight is None else g[at + j] * weight[j]
+            gx[at + j] = (v - average - (x[at + j] - centre) * slope) * scale
+
+
+@kernel
+def layer_norm_backward_columns(g, x, mean, rstd, gw, gb, rows, n):
+    """The gradients for weight and bias. One iteration of the parallel loop owns BLOCK columns."""
+    T = x.dtype.type
+    for block in prange((n + BLOCK - 1) // BLOCK):
+        first = block * BLOCK
+        width = min(BLOCK, n - first)
+        weights, biases = np.zeros(BLOCK, np.float64), np.zeros(BLOCK, np.float64)
+        for i in range(rows):
+            at, centre, scale = i * n + first, mean[i], rstd[i]
+            for j in range(width):
+                biases[j] += g[at + j]
+                weights[j] += g[at + j] * (x[at + j] - centre) * scale
+        for j in range(width):
+            gw[first + j], gb[first + j] = T(weights[j]), T(biases[j])
+
+
+@contiguous
+def layer_norm_backward_op(
+    grad, input, weight, mean, rstd, out, out1, out2, *,
+    normalized_shape, for_input, for_parameters,
+):  # fmt: skip
+    """Rows for the input, then columns for the parameters."""
+    facts = mean.numel, math.prod(normalized_shape)
+    work = 4 * input.numel
+    rows = layer_norm_backward_rows.compile(grad, input, weight, mean, rstd, out, *facts, work=work)
+    columns = layer_norm_backward_columns.compile(
+        grad, input, mean, rstd, out1, out2, *facts, work=work
+    )
+
+    def run(g, x, w, m, r, gx, gw, gb):
+        if for_input:
+            rows(g, x, w, m, r, gx, *facts)
+        if for_parameters:
+            columns(g, x, m, r, gw, gb, *facts)
+
+    return run

@@ -1,0 +1,194 @@
+"""Layer, group and RMS norm: statistics of each sample."""
+
+import math
+
+from ...core import dtype as dtypes
+from ...core.op import primitive
+from ...core.out import to_out
+from ...core.tape import grad_mode
+from .formula import gradients
+
+ROOM = "numtorch.ops.norm"
+
+
+def _same_dtype(input, *parameters) -> None:
+    kind = input.dtype.type_name.removesuffix("Tensor")
+    if not input.dtype.is_floating_point:
+        raise RuntimeError(f"\"LayerNormKernelImpl\" not implemented for '{kind}'")
+    if any(p is not None and p.dtype is not input.dtype for p in parameters):
+        raise RuntimeError(f"mixed dtype (CPU): expect parameter to have scalar type of {kind}")
+
+
+# -- primitives ----------------------------------------------------------------------------------
+def _gradients(g, input, weight, _bias, out1, out2, normalized_shape, eps, needs):
+    if grad_mode.get():
+        ndim = input._spec.ndim
+        dims = list(range(ndim - len(normalized_shape), ndim))
+        return gradients(g, input, weight, _bias, needs, dims, eps, dims)
+    grads = layer_norm_backward_op(
+        g, input, weight, out1, out2, normalized_shape, needs[0], needs[1] or needs[2]
+    )
+    return tuple(r if wanted else None for r, wanted in zip(grads, needs, strict=True))
+
+
+@primitive(
+    outputs=3,
+    vjp={("input", "weight", "bias"): _gradients},
+    node_name="NativeLayerNormBackward0",
+    module=ROOM,
+)
+def layer_norm_op(input, weight=None, bias=None, *, normalized_shape, eps):
+    """Normalizes the last dimensions. (..., *normalized_shape) -> the same
+
+    Further outputs, (..., 1, ..., 1): mean and 1 / sqrt(variance + eps).
+    """
+    shape = tuple(normalized_shape)
+    if not shape:
+        raise RuntimeError(
+            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one "
+            "element, but got normalized_shape = []"
+        )
+    for name, s in (("weight", weight), ("bias", bias)):
+        if s is not None and s.shape != shape:
+            raise RuntimeError(
+                f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
+                f"{list(s.shape)} and normalized_shape = {list(shape)}"
+            )
+    first = input.ndim - len(shape)
+    if first < 0 or input.shape[first:] != shape:
+        wanted = "".join(f", {n}" for n in shape)
+        raise RuntimeError(
+            f"Given normalized_shape={list(shape)}, expected input with shape [*{wanted}], but got "
+            f"input of size{list(input.shape)}"
+        )
+    _same_dtype(input, weight, bias)
+    statistics = input.like(shape=(*input.shape[:first], *[1] * len(shape)))
+    return input.like(), statistics, statistics
+
+
+@primitive(outputs=3, vjp={}, module=ROOM)
+def layer_norm_backward_op(
+    grad, input, weight, mean, rstd, *, normalized_shape, for_input, for_parameters
+):
+    """The gradients of `layer_norm_op` for input, weight and bias; those not asked for have no
+    elements.
+    """
+    parameters = input.like(shape=normalized_shape if for_parameters else (0,))
+    return input.like(shape=input.shape if for_input else (0,)), parameters, parameters
+
+
+layer_norm_backward_op.op.optional = frozenset(["weight"])
+
+
+# -- public functions ----------------------------------------------------------------------------
+def _shape_of(normalized_shape, name: str) -> tuple[int, ...]:
+    if isinstance(normalized_shape, int):
+        raise TypeError(
+            f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, not int"
+        )
+    return tuple(normalized_shape)
+
+
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_enable=True):
+    """Normalize the last dimensions of each sample, then scale and shift element by element.
+
+    (..., *normalized_shape) -> the same. Source: Ba, Kiros and Hinton, 2016.
+    """
+    shape = normalized_shape
+    if shape.__class__ is not tuple:
+        shape = _shape_of(shape, "layer_norm")
+    return layer_norm_op(input, weight, bias, shape, eps)[0]
+
+
+def native_layer_norm(input, normalized_shape, weight, bias, eps):
+    """`layer_norm` with the mean and 1 / sqrt(variance + eps) of each sample."""
+    return layer_norm_op(input, weight, bias, _shape_of(normalized_shape, "native_layer_norm"), eps)
+
+
+def _grouped(input, num_groups: int, weight, bias, eps: float):
+    """(output, mean, rstd) of group norm: layer norm of each group, then one factor for each
+    channel.
+    """
+    shape = input._spec.shape
+    n, c = shape[:2]
+    flat = input.reshape(n * num_groups, math.prod(shape[1:]) // num_groups)
+    out, mean, rstd = layer_norm_op(flat, None, None, (flat._spec.shape[1],), eps)
+    out = out.reshape(shape)
+    each = (c, *[1] * (len(shape) - 2))
+    if weight is not None:
+        out = out * weight.reshape(each)
+    if bias is not None:
+        out = out + bias.reshape(each)
+    return out, mean.view(n, num_groups), rstd.view(n, num_groups)
+
+
+def _check_groups(spec, num_groups: int, weight, bias) -> None:
+    shape = spec.shape
+    if shape[1] % num_groups:
+        raise RuntimeError(
+            "Expected number of channels in input to be divisible by num_groups, but got input of "
+            f"shape {list(shape)} and num_groups={num_groups}"
+        )
+    for name, t in (("weight", weight), ("bias", bias)):
+        if t is not None and tuple(t._spec.shape) != shape[1:2]:
+            raise RuntimeError(
+                f"Expected {name} to be a vector of size equal to the number of channels in input, "
+                "but "
+                f"got {name} of shape {list(t._spec.shape)} and input of shape {list(shape)}"
+            )
+    _same_dtype(spec, *[t._spec for t in (weight, bias) if t is not None])
+
+
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
+    """Normalize groups of channels of each sample. (N, C, ...), (C,), (C,) -> (N, C, ...)
+
+    Source: Wu and He, 2018.
+    """
+    shape = input._spec.shape
+    if len(shape) < 2:
+        raise RuntimeError(
+            f"Expected at least 2 dimensions for input tensor but received {len(shape)}"
+        )
+    if shape[0] * shape[1] // num_groups * math.prod(shape[2:]) == 1:
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {list(shape)}"
+        )
+    _check_groups(input._spec, num_groups, weight, bias)
+    return _grouped(input, num_groups, weight, bias, eps)[0]
+
+
+def native_group_norm(input, weight, bias, N, C, HxW, group, eps):  # noqa: N803 (torch's names)
+    """`group_norm` with the mean and 1 / sqrt(variance + eps) of each group."""
+    _check_groups(input._spec, group, weight, bias)
+    out, mean, rstd = _grouped(input, group, weight, bias, eps)
+    if input._node is not None and grad_mode.get():  # here statistics are differentiable, too
+        flat = input.reshape(N, group, C // group * HxW)
+        mean = flat.mean(2)
+        centred = flat - mean.unsqueeze(2)
+        rstd = ((centred * centred).mean(2) + eps).rsqrt()
+    return out, mean, rstd
+
+
+def rms_norm(input, normalized_shape, weight=None, eps=None):
+    """Divide the last dimensions by their root mean square. (..., *normalized_shape) -> the same
+
+    `eps` is added to the mean square, by default the dtype's. Source: Zhang and Sennrich, 2019.
+    """
+    shape = _shape_of(normalized_shape, "rms_norm")
+    spec = input._spec
+    if not shape or tuple(spec.shape[-len(shape) :]) != shape:
+        raise RuntimeError(
+            f"Given normalized_shape={list(shape)}, expected input with shape "
+            f"[*{', '.join(map(str, shape))}], but got input of size{list(spec.shape)}"
+        )
+    if eps is None:
+        eps = 2.0**-23 if spec.dtype is dtypes.float32 else 2.0**-52
+    dims = list(range(spec.ndim - len(shape), spec.ndim))
+    out = input * ((input * input).mean(dims, True) + eps).rsqrt()
+    return out if weight is None else out * weight
+
+
+def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
+    """Divide by the p-norm along `dim`, but by no less than `eps`. (...) -> (...)"""
+    result = input / input.norm(p, dim, True).clamp_min(eps)
+    return result if out is None else to_out(result, out, "normalize")

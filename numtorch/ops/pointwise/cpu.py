@@ -1,0 +1,70 @@
+"""Launches generated kernels on the CPU: flat where every operand lies element by element, else row
+by row.
+"""
+
+import re
+
+import numpy as np
+
+from ...backends.codegen import Loop
+from ...backends.cpu.jit import bind
+from ...backends.cpu.scalar import kernel_for
+from ...core import dtype as dtypes
+from .define import LETTERS, geometry_of, scalar_kinds, type_name
+
+_EXPENSIVE = re.compile(r"(exp|log|sin|cos|tan|erf|pow|sqrt|division|modulo|hypot)\w*\(")
+
+
+def launcher_of(op):
+    """The launcher of one op of the tables."""
+    count = len(op.tensors)
+    return lambda *specs: launch(op, specs[:count], specs[count:])
+
+
+def launch(op, specs, outs):
+    """The kernel of one op of the tables, for these operands."""
+    compute = op.compute_dtype(specs)
+    run = launch_loop(
+        op.name, op.expressions, op.converts(specs, compute), type_name(compute), specs, outs
+    )
+    if op.divides and not compute.is_floating_point:
+        return _checked_division(run)
+    return run
+
+
+def _checked_division(run):
+    def checked(a, b, out):
+        if not np.all(b):
+            raise RuntimeError("ZeroDivisionError: an integer is divided by zero")
+        run(a, b, out)
+
+    return checked
+
+
+def launch_loop(title, expressions, converts, compute, specs, outs):
+    """A function of the operands' and outputs' arrays. Numbers come as Python numbers."""
+    shape = outs[0].shape
+    scalars = scalar_kinds(specs, shape)
+    loop = Loop(title, tuple(LETTERS[: len(specs)]), converts, scalars, expressions, compute)
+    sizes, strides = geometry_of(shape, specs, outs, scalars)
+    examples = [_example(s, k) for s, k in zip(specs, scalars, strict=True)]
+    work = outs[0].numel * (8 if _EXPENSIVE.search(expressions[0]) else 1)
+    if all(s == [1] or not s for s in strides):
+        run = kernel_for(loop, "flat").compile(*examples, *outs, 1, work=work)
+        return bind(run, len(specs) + len(outs), outs[0].numel)
+    outer, n = len(sizes) - 1, sizes[-1]
+    table = []
+    for d in range(outer):
+        table += [sizes[d], *[s[d] for s in strides]]
+    table += [s[-1] for s in strides]
+    geometry = np.array(table, np.int64)
+    rows = outs[0].numel // n if n else 0
+    run = kernel_for(loop, "strided").compile(*examples, *outs, geometry, 1, 1, 1, work=work)
+    return bind(run, len(specs) + len(outs), geometry, outer, rows, n)
+
+
+def _example(spec, kind):
+    """What a number or tensor operand looks like to the kernel."""
+    if kind != "number":
+        return spec
+    return 1.0 if spec.dtype is dtypes.float64 else 1

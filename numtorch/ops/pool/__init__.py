@@ -1,0 +1,320 @@
+"""Pooling in one to three dimensions: maxima, means, and their adaptive forms.
+
+Each forward op has its transpose as an op (`..._scatter`, `..._grad`), whose derivative is the
+forward map again, so that derivatives of every order exist. All tensors are (.., *axes): what comes
+before the pooled axes is planes.
+"""
+
+from ...core import dtype as dtypes
+from ...core.op import primitive
+from .checks import (
+    adaptive_size,
+    check_average_dtype,
+    check_input,
+    check_input_adaptive,
+    check_maximum_dtype,
+    pool_settings,
+    pooled_size,
+)
+
+__all__ = [
+    "adaptive_avg_pool1d", "adaptive_max_pool1d", "avg_pool1d", "max_pool1d", "max_pool2d",
+    "max_pool3d",
+]  # fmt: skip
+FUNCTIONAL = (
+    *__all__,
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "avg_pool2d",
+    "avg_pool3d",
+)
+METHODS: dict = {}
+
+
+# -- maxima ----------------------------------------------------------------------------------------
+@primitive(
+    outputs=2,
+    node_name="MaxPool2DWithIndicesBackward0",
+    vjp={
+        "input": lambda g, out1, _input, kernel_size: max_pool_scatter(
+            g, out1, _input.shape[_input.ndim - len(kernel_size) :]
+        )
+    },
+)
+def max_pool_op(input, *, kernel_size, stride, padding, dilation, ceil_mode):
+    """The maximum of each window and its index in the plane. (.., *size) -> (.., *size'), (..,
+    *size')
+    """
+    check_maximum_dtype(input)
+    shape = pooled_size(input, kernel_size, stride, padding, dilation, ceil_mode)
+    return input.like(shape=shape), input.like(shape=shape, dtype=dtypes.int64)
+
+
+@primitive(
+    outputs=2,
+    node_name="AdaptiveMaxPool2DBackward0",
+    vjp={
+        "input": lambda g, out1, _input, output_size: max_pool_scatter(
+            g, out1, _input.shape[_input.ndim - len(output_size) :]
+        )
+    },
+)
+def adaptive_max_pool_op(input, *, output_size):
+    """The maximum of each of `output_size` windows and its index. (.., *size) -> (.., *output_size)
+    twice
+    """
+    check_maximum_dtype(input)
+    shape = (*input.shape[: input.ndim - len(output_size)], *output_size)
+    return input.like(shape=shape), input.like(shape=shape, dtype=dtypes.int64)
+
+
+@primitive(vjp={"grad": lambda g, indices, size: max_pool_gather(g, indices, size)})
+def max_pool_scatter(grad, indices, *, size):
+    """The gradient of a max pool: out[indices] += grad in every plane. (.., *size'), (.., *size')
+    -> (.., *size)
+    """
+    return grad.like(shape=(*grad.shape[: grad.ndim - len(size)], *size))
+
+
+@primitive(vjp={"input": lambda g, indices, size: max_pool_scatter(g, indices, size)})
+def max_pool_gather(input, indices, *, size):
+    """input[indices] in every plane. (.., *size), (.., *size') -> (.., *size')"""
+    return input.like(shape=indices.shape)
+
+
+# -- means -----------------------------------------------------------------------------------------
+@primitive(
+    node_name="AvgPool2DBackward0",
+    vjp={
+        "input": lambda g, _input, kernel_size, stride, padding, ceil_mode, include_pad, divisor: (
+            avg_pool_grad(
+                g,
+                _input.shape[_input.ndim - len(kernel_size) :],
+                kernel_size,
+                stride,
+                padding,
+                ceil_mode,
+                include_pad,
+                divisor,
+            )
+        )  # fmt: skip
+    },
+)
+def avg_pool_op(input, *, kernel_size, stride, padding, ceil_mode, include_pad, divisor):
+    """The mean of each window. (.., *size) -> (.., *size')"""
+    check_average_dtype(input)
+    return input.like(
+        shape=pooled_size(input, kernel_size, stride, padding, (1,) * len(kernel_size), ceil_mode)
+    )
+
+
+@primitive(
+    vjp={
+        "grad": lambda g, kernel_size, stride, padding, ceil_mode, include_pad, divisor: (
+            avg_pool_op(g, kernel_size, stride, padding, ceil_mode, include_pad, divisor)
+        )
+    }
+)
+def avg_pool_grad(grad, *, size, kernel_size, stride, padding, ceil_mode, include_pad, divisor):
+    """The gradient of avg_pool: the share of its windows. (.., *size') -> (.., *size)"""
+    return grad.like(shape=(*grad.shape[: grad.ndim - len(size)], *size))
+
+
+@primitive(
+    node_name="AdaptiveAvgPool2DBackward0",
+    vjp={
+        "input": lambda g, _input, output_size: adaptive_avg_pool_grad(
+            g, _input.shape[_input.ndim - len(output_size) :]
+        )
+    },
+)
+def adaptive_avg_pool_op(input, *, output_size):
+    """The mean of each of `output_size` windows. (.., *size) -> (.., *output_size)"""
+    check_average_dtype(input, "adaptive_avg_pool")
+    return input.like(shape=(*input.shape[: input.ndim - len(output_size)], *output_size))
+
+
+@primitive(
+    vjp={
+        "grad": lambda g, _grad, size: adaptive_avg_pool_op(
+            g, _grad.shape[_grad.ndim - len(size) :]
+        )
+    }
+)
+def adaptive_avg_pool_grad(grad, *, size):
+    """The gradient of adaptive_avg_pool. (.., *output_size) -> (.., *size)"""
+    return grad.like(shape=(*grad.shape[: grad.ndim - len(size)], *size))
+
+
+# -- arguments -------------------------------------------------------------------------------------
+def _max_pool(name, axes, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
+    check_input(name, axes, input)
+    settings = pool_settings(name, axes, kernel_size, stride, padding, dilation)
+    found = max_pool_op(input, *settings, bool(ceil_mode))
+    return found if return_indices else found[0]
+
+
+def _avg_pool(
+    name,
+    axes,
+    input,
+    kernel_size,
+    stride,
+    padding,
+    ceil_mode,
+    count_include_pad,
+    divisor_override=None,
+):
+    check_input(name, axes, input)
+    kernel_size, stride, padding, _ = pool_settings(name, axes, kernel_size, stride, padding, 1)
+    if divisor_override == 0:
+        raise RuntimeError(f"divisor must be not zero ({name}: divisor_override)")
+    return avg_pool_op(
+        input,
+        kernel_size,
+        stride,
+        padding,
+        bool(ceil_mode),
+        bool(count_include_pad),
+        divisor_override,
+    )
+
+
+def _adaptive_max(name, axes, input, output_size, return_indices):
+    check_input_adaptive(name, axes, input)
+    found = adaptive_max_pool_op(input, adaptive_size(name, axes, input, output_size))
+    return found if return_indices else found[0]
+
+
+def _adaptive_avg(name, axes, input, output_size):
+    check_input_adaptive(name, axes, input)
+    size = adaptive_size(name, axes, input, output_size)
+    if all(n == 1 for n in size):
+        return input.mean(tuple(range(-axes, 0)), keepdim=True)  # as torch: the same rounding
+    return adaptive_avg_pool_op(input, size)
+
+
+# -- public functions ------------------------------------------------------------------------------
+def max_pool1d(
+    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
+):
+    """The maximum of each window of a sequence. (N, C, L) -> (N, C, L'), or both without N"""
+    return _max_pool(
+        "max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
+    )
+
+
+def max_pool2d(
+    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
+):
+    """The maximum of each window of an image, with its index in the plane if `return_indices`.
+
+    (N, C, H, W) -> (N, C, H', W'), or both without N
+    """
+    return _max_pool(
+        "max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
+    )
+
+
+def max_pool3d(
+    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
+):
+    """The maximum of each window of a volume. (N, C, D, H, W) -> (N, C, D', H', W'), or both
+    without N
+    """
+    return _max_pool(
+        "max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
+    )
+
+
+def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+    """The mean of each window of a sequence. (N, C, L) -> (N, C, L'), or both without N"""
+    return _avg_pool(
+        "avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad
+    )
+
+
+def avg_pool2d(
+    input,
+    kernel_size,
+    stride=None,
+    padding=0,
+    ceil_mode=False,
+    count_include_pad=True,
+    divisor_override=None,
+):
+    """The mean of each window of an image. (N, C, H, W) -> (N, C, H', W'), or both without N
+
+    The padding's zeros count if `count_include_pad`; `divisor_override` replaces the number of
+    elements.
+    """
+    return _avg_pool(
+        "avg_pool2d",
+        2,
+        input,
+        kernel_size,
+        stride,
+        padding,
+        ceil_mode,
+        count_include_pad,
+        divisor_override,
+    )
+
+
+def avg_pool3d(
+    input,
+    kernel_size,
+    stride=None,
+    padding=0,
+    ceil_mode=False,
+    count_include_pad=True,
+    divisor_override=None,
+):
+    """The mean of each window of a volume. (N, C, D, H, W) -> (N, C, D', H', W'), N optional"""
+    return _avg_pool(
+        "avg_pool3d",
+        3,
+        input,
+        kernel_size,
+        stride,
+        padding,
+        ceil_mode,
+        count_include_pad,
+        divisor_override,
+    )
+
+
+def adaptive_avg_pool1d(input, output_size):
+    """The means of `output_size` windows of a sequence. (N, C, L) -> (N, C, output_size)"""
+    return _adaptive_avg("adaptive_avg_pool1d", 1, input, output_size)
+
+
+def adaptive_avg_pool2d(input, output_size):
+    """The means of windows that cover an image; None keeps a size. (N, C, H, W) -> (N, C,
+    *output_size)
+    """
+    return _adaptive_avg("adaptive_avg_pool2d", 2, input, output_size)
+
+
+def adaptive_avg_pool3d(input, output_size):
+    """The means of windows that cover a volume. (N, C, D, H, W) -> (N, C, *output_size)"""
+    return _adaptive_avg("adaptive_avg_pool3d", 3, input, output_size)
+
+
+def adaptive_max_pool1d(input, output_size, return_indices=False):
+    """The maxima of `output_size` windows of a sequence. (N, C, L) -> (N, C, output_size)"""
+    return _adaptive_max("adaptive_max_pool1d", 1, input, output_size, return_indices)
+
+
+def adaptive_max_pool2d(input, output_size, return_indices=False):
+    """The maxima of windows that cover an image; None keeps a size. (N, C, H, W) -> (N, C,
+    *output_size)
+    """
+    return _adaptive_max("adaptive_max_pool2d", 2, input, output_size, return_indices)
+
+
+def adaptive_max_pool3d(input, output_size, return_indices=False):
+    """The maxima of windows that cover a volume. (N, C, D, H, W) -> (N, C, *output_size)"""
+    return _adaptive_max("adaptive_max_pool3d", 3, input, output_size, return_indices)

@@ -1,0 +1,74 @@
+"""Pooling windows as tables: for each output of an axis, its first element, its end, and its share
+of the divisor.
+
+So fixed and adaptive windows, padding and ceil_mode are the same to the kernels. Axes are (depth,
+height, width); a 2-D pool has depth 1. Plain NumPy: no kernels here.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+def three(values, fill: int) -> tuple[int, ...]:
+    """The sizes of one to three spatial axes as (depth, height, width)."""
+    return (fill,) * (3 - len(values)) + tuple(values)
+
+
+class Windows(NamedTuple):
+    """Tables for all axes, one after the other, int64; axis i begins at offset[i]."""
+
+    start: np.ndarray  # the first element that is not padding
+    end: np.ndarray
+    length: np.ndarray  # the divisor is the product over the axes
+    offset: np.ndarray  # (3,)
+    taps: int  # the most elements of a window along the width
+
+
+SLACK = 16  # a vector of lanes may read this far beyond the last output
+
+
+def join(axes, step: int) -> Windows:
+    """Tables from (start, end, length) of each axis; `step` is the width's dilation."""
+    offset = np.cumsum([0, *(len(a[0]) for a in axes[:-1])])
+    start, end, length = (np.pad(np.concatenate(t), (0, SLACK)) for t in zip(*axes, strict=True))
+    first, stop, _ = axes[-1]
+    taps = int(max(-(-(stop - first) // step), default=0)) if len(first) else 0
+    return Windows(start, end, length, offset, max(taps, 1))
+
+
+def fixed(
+    sizes, counts, kernel, stride, padding, dilation, include_pad=True, divisor=None
+) -> Windows:
+    """The windows of max_pool and avg_pool."""
+    axes: list = []
+    for n, count, k, s, p, d in zip(sizes, counts, kernel, stride, padding, dilation, strict=True):
+        first = np.arange(count) * s - p
+        end = np.minimum(first + (k - 1) * d + 1, n)
+        start = np.where(first < 0, first + -(first // d) * d, first)
+        if divisor is not None:
+            length = np.full(count, 1 if axes else divisor)
+        elif include_pad:
+            length = np.minimum(first + k, n + p) - first
+        else:
+            length = end - start
+        axes.append((start, end, length))
+    return join(axes, dilation[-1])
+
+
+def averaged(sizes, counts, kernel_size, stride, padding, include_pad, divisor) -> Windows:
+    """The windows of avg_pool on one to three axes."""
+    return fixed(
+        three(sizes, 1), three(counts, 1), three(kernel_size, 1), three(stride, 1),
+        three(padding, 0), (1, 1, 1), include_pad, divisor,
+    )  # fmt: skip
+
+
+def adaptive(sizes, counts) -> Windows:
+    """The windows of adaptive pools: output i sees floor(i n / m) up to ceil((i + 1) n / m)."""
+    axes = []
+    for n, m in zip(sizes, counts, strict=True):
+        i = np.arange(m)
+        start, end = i * n // max(m, 1), -(-(i + 1) * n // max(m, 1))
+        axes.append((start, end, end - start))
+    return join(axes, 1)

@@ -1,0 +1,39 @@
+"""Views: new shapes, strides and offsets for the same memory. No kernels, but for the derivatives
+of slices.
+"""
+
+from .basic import *  # noqa: F403
+from .basic import __all__ as _basic
+from .parts import *  # noqa: F403
+from .parts import __all__ as _parts
+from .strided import *  # noqa: F403
+from .strided import __all__ as _strided
+
+__all__ = [*_basic, *_parts, *_strided]
+
+_NOT_METHODS = {"broadcast_tensors", "matrix_transpose", "slice_view"}
+METHODS = {n: globals()[n] for n in __all__ if n not in _NOT_METHODS}
+PROPERTIES = {
+    "T": property(
+        lambda self: self.permute(*reversed(range(self.ndim))),
+        doc="All dimensions in reverse order.",
+    ),
+    "mT": property(matrix_transpose, doc="The last two dimensions exchanged."),  # noqa: F405
+    "H": property(t, doc="A matrix transposed (and conjugated, for complex tensors)."),  # noqa: F405
+    "mH": property(adjoint, doc="The last two dimensions exchanged and conjugated."),  # noqa: F405
+}
+__all__ = [
+    n
+    for n in __all__
+    if n
+    not in (
+        "matrix_transpose",
+        "slice_view",
+        "expand",
+        "expand_as",
+        "reshape_as",
+        "view",
+        "view_as",
+        "unfold",
+    )
+]

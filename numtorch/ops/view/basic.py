@@ -1,0 +1,554 @@
+"""The everyday views. Each rule gives the view's Spec and the offset of its first element."""
+
+from ...core import shape as shapes
+from ...core.dtype import dtype
+from ...core.generate import number
+from ...core.op import primitive, view_primitive
+from ...core.tensor import Tensor
+from ..copy import contiguous
+from .strided import as_strided_backward_op
+
+__all__ = [
+    "adjoint",
+    "broadcast_tensors",
+    "broadcast_to",
+    "detach",
+    "diagonal",
+    "expand",
+    "expand_as",
+    "flatten",
+    "matrix_transpose",
+    "moveaxis",
+    "movedim",
+    "narrow",
+    "permute",
+    "ravel",
+    "reshape",
+    "reshape_as",
+    "select",
+    "slice_view",
+    "squeeze",
+    "swapaxes",
+    "swapdims",
+    "t",
+    "transpose",
+    "unflatten",
+    "unfold",
+    "unsqueeze",
+    "view",
+    "view_as",
+]
+ROOM = "numtorch.ops.view"
+
+
+# -- primitives ------------------------------------------------------------------------------------
+# ----------------
+@view_primitive(
+    vjp={"input": lambda g, _input: g.reshape(_input.shape)}, node_name="ViewBackward0", module=ROOM
+)
+def view_op(input, *, size):
+    """The same memory in another shape."""
+    strides = shapes.view_strides(input.shape, input.strides, size)
+    if strides is None:
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one "
+            "dimension spans across two "
+            f"contiguous subspaces). Use .reshape(...) instead. (shape {list(input.shape)}, "
+            f"strides "
+            f"{list(input.strides)}, wanted {list(size)})"
+        )
+    return input.strided(size, strides), 0
+
+
+@view_primitive(
+    vjp={"input": lambda g, dims: g.permute(_inverse(dims))},
+    node_name="PermuteBackward0",
+    module=ROOM,
+)
+def permute_op(input, *, dims):
+    """Dimensions in another order."""
+    return input.strided([input.shape[d] for d in dims], [input.strides[d] for d in dims]), 0
+
+
+def _inverse(dims):
+    inverse = [0] * len(dims)
+    for position, d in enumerate(dims):
+        inverse[d] = position
+    return tuple(inverse)
+
+
+@view_primitive(
+    vjp={"input": lambda g, dim0, dim1: transpose_op(g, dim0, dim1)},
+    node_name="TransposeBackward0",
+    module=ROOM,
+)
+def transpose_op(input, *, dim0, dim1):
+    """Two dimensions exchanged."""
+    size, strides = list(input.shape), list(input.strides)
+    if size:
+        size[dim0], size[dim1] = size[dim1], size[dim0]
+        strides[dim0], strides[dim1] = strides[dim1], strides[dim0]
+    return input.strided(size, strides), 0
+
+
+@view_primitive(vjp={"input": lambda g: transpose_op(g, 0, 1)}, node_name="TBackward0", module=ROOM)
+def t_op(input):
+    """A matrix transposed."""
+    return transpose_op.op.rule(input, dim0=0, dim1=1)
+
+
+@view_primitive(
+    vjp={"input": lambda g, _input: g.sum_to_size(_input.shape)},
+    node_name="ExpandBackward0",
+    module=ROOM,
+)
+def expand_op(input, *, size):
+    """Dimensions of size 1 repeated without copying."""
+    return input.strided(size, shapes.expanded_strides(input.shape, input.strides, size)), 0
+
+
+@view_primitive(
+    vjp={
+        "input": lambda g, _input, dim, index: slice_backward_op(
+            g.unsqueeze(dim), tuple(_input.shape), dim, index, 1
+        )
+    },
+    node_name="SelectBackward0",
+    module=ROOM,
+)
+def select_op(input, *, dim, index):
+    """One index of one dimension, which disappears."""
+    size, strides = list(input.shape), list(input.strides)
+    del size[dim], strides[dim]
+    return input.strided(size, strides), index * input.strides[dim]
+
+
+@view_primitive(
+    vjp={
+        "input": lambda g, _input, dim, start, step: slice_backward_op(
+            g, tuple(_input.shape), dim, start, step
+        )
+    },
+    node_name="SliceBackward0",
+    module=ROOM,
+)
+def slice_op(input, *, dim, start, length, step):
+    """A range of one dimension."""
+    size, strides = list(input.shape), list(input.strides)
+    size[dim] = length
+    strides[dim] *= step
+    return input.strided(size, strides), start * input.strides[dim]
+
+
+@primitive(
+    vjp={
+        "grad": lambda g, _grad, dim, start, step: slice_op(g, dim, start, _grad.shape[dim], step)
+    },
+    module=ROOM,
+)
+def slice_backward_op(grad, *, size, dim, start, step):
+    """A gradient at its place in zeros of the input's shape."""
+    return grad.like(shape=size)
+
+
+@view_primitive(
+    vjp={"input": lambda g, _input: g.reshape(_input.shape)},
+    node_name="SqueezeBackward0",
+    module=ROOM,
+)
+def squeeze_op(input, *, dims):
+    """Without those of the given dimensions that have size 1."""
+    kept = [d for d in range(input.ndim) if d not in dims or input.shape[d] != 1]
+    return input.strided([input.shape[d] for d in kept], [input.strides[d] for d in kept]), 0
+
+
+@view_primitive(
+    vjp={"input": lambda g, dim: squeeze_op(g, (dim,))}, node_name="UnsqueezeBackward0", module=ROOM
+)
+def unsqueeze_op(input, *, dim):
+    """With a new dimension of size 1."""
+    size, strides = list(input.shape), list(input.strides)
+    step = size[dim] * strides[dim] if dim < len(size) else 1
+    size.insert(dim, 1)
+    strides.insert(dim, step)
+    return input.strided(size, strides), 0
+
+
+@view_primitive(
+    vjp={
+        "input": lambda g, _input, offset, dim1, dim2: diagonal_backward(
+            g, tuple(_input.shape), offset, dim1, dim2
+        )
+    },
+    node_name="DiagonalBackward0",
+    module=ROOM,
+)
+def diagonal_op(input, *, offset, dim1, dim2):
+    """A diagonal of two dimensions, as a new last dimension."""
+    rows, columns = input.shape[dim1], input.shape[dim2]
+    length = max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
+    s1, s2 = input.strides[dim1], input.strides[dim2]
+    size = [n for d, n in enumerate(input.shape) if d not in (dim1, dim2)]
+    strides = [s for d, s in enumerate(input.strides) if d not in (dim1, dim2)]
+    first = max(offset, 0) * s2 - min(offset, 0) * s1 if length else 0
+    return input.strided([*size, length], [*strides, s1 + s2]), first
+
+
+def diagonal_backward(g, size, offset, dim1, dim2):
+    """A gradient on the diagonal of zeros: `as_strided` of contiguous memory, backwards."""
+    flat = g.new_zeros(size)
+    spec, first = diagonal_op.op.rule(flat._spec, offset=offset, dim1=dim1, dim2=dim2)
+    return as_strided_backward_op(g, flat._spec.numel, tuple(spec.shape), spec.strides, first).view(
+        size
+    )
+
+
+@view_primitive(
+    vjp={
+        "input": lambda g, _input, dim, size, step: unfold_backward(
+            g, tuple(_input.shape), dim, size, step
+        )
+    },
+    node_name="UnfoldBackward0",
+    module=ROOM,
+)
+def unfold_op(input, *, dim, size, step):
+    """Windows of one dimension, as a new last dimension."""
+    if input.ndim == 0:
+        return input.strided((size,), (1,)), 0
+    shape, strides = list(input.shape), list(input.strides)
+    shape[dim] = (shape[dim] - size) // step + 1
+    inner = strides[dim]
+    strides[dim] *= step
+    return input.strided([*shape, size], [*strides, inner]), 0
+
+
+def unfold_backward(g, shape, dim, size, step):
+    """Windows added up again: `as_strided` of contiguous memory, backwards."""
+    flat = g.new_zeros(shape)
+    spec, _ = unfold_op.op.rule(flat._spec, dim=dim, size=size, step=step)
+    return as_strided_backward_op(g, flat._spec.numel, tuple(spec.shape), spec.strides, 0).view(
+        shape
+    )
+
+
+@view_primitive(vjp={"input": lambda g: g}, node_name="AliasBackward0", module=ROOM)
+def alias_op(input):
+    """The same tensor as a view of itself."""
+    return input, 0
+
+
+@view_primitive(vjp={}, module=ROOM)
+def detach_op(input):
+    """The same memory, cut off from autograd."""
+    return input, 0
+
+
+# -- public functions
+# ----------------------------------------------------------------------------------------------
+def view(input, *shape):
+    """The same memory in another shape, or read as another dtype. (...) -> shape
+
+    One size may be -1. Raises RuntimeError where the strides do not allow it, or the number of
+    elements differs.
+    """
+    if len(shape) == 1 and isinstance(shape[0], dtype):
+        return input._view_dtype(shape[0])
+    return view_op(input, shapes.infer_size(shapes.as_sizes(shape, "view"), input._spec.numel))
+
+
+def view_as(input, other):
+    """`input.view(other.size())`."""
+    return view(input, tuple(other.shape))
+
+
+def reshape(input, *shape):
+    """The same elements in another shape: a view where strides allow, else a copy.
+    (...) -> shape
+    """
+    size = shapes.infer_size(shapes.as_sizes(shape, "reshape", "shape"), input._spec.numel)
+    spec = input._spec
+    if spec.contiguous or shapes.view_strides(spec.shape, spec.strides, size) is not None:
+        return view_op(input, size)
+    return view_op(contiguous(input), size)
+
+
+def reshape_as(input, other):
+    """`input.reshape(other.size())`."""
+    return reshape(input, tuple(other.shape))
+
+
+def ravel(input):
+    """All elements in one dimension."""
+    return reshape(input, -1)
+
+
+def flatten(input, start_dim=0, end_dim=-1):
+    """Dimensions start_dim to end_dim merged into one."""
+    size = tuple(input._spec.shape)
+    if not size:
+        return reshape(input, 1)
+    first, last = (
+        shapes.wrap_dim(start_dim, len(size), "flatten"),
+        shapes.wrap_dim(end_dim, len(size), "flatten"),
+    )
+    if first > last:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    if first == last:
+        return input
+    merged = 1
+    for n in size[first : last + 1]:
+        merged *= n
+    return reshape(input, *size[:first], merged, *size[last + 1 :])
+
+
+def unflatten(input, dim, sizes):
+    """One dimension split into several; one size may be -1."""
+    shape = tuple(input._spec.shape)
+    dim = shapes.wrap_dim(dim, len(shape), "unflatten")
+    sizes = tuple(sizes)
+    if not sizes:
+        raise RuntimeError("unflatten: sizes must be non-empty")
+    try:
+        inner = shapes.infer_size(sizes, shape[dim])
+    except RuntimeError:
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} "
+            f"({shape[dim]}) in the "
+            "input tensor"
+        ) from None
+    return view(input, *shape[:dim], *inner, *shape[dim + 1 :])
+
+
+def permute(input, *dims):
+    """Dimensions in the given order."""
+    dims = shapes.as_sizes(dims, "permute", "dims")
+    ndim = input._spec.ndim
+    if len(dims) != ndim:
+        raise RuntimeError(
+            f"permute(sparse_coo): number of dimensions in the tensor input does not match the "
+            f"length of the desired "
+            f"ordering of dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = "
+            f"{len(dims)}"
+        )
+    wrapped = tuple(shapes.wrap_dim(d, ndim, "permute") for d in dims)
+    if len(set(wrapped)) != len(wrapped):
+        raise RuntimeError(f"permute(): duplicate dims are not allowed, got {list(dims)}")
+    return permute_op(input, wrapped)
+
+
+def transpose(input, dim0, dim1):
+    """Two dimensions exchanged."""
+    ndim = input._spec.ndim
+    return transpose_op(
+        input, shapes.wrap_dim(dim0, ndim, "transpose"), shapes.wrap_dim(dim1, ndim, "transpose")
+    )
+
+
+def swapaxes(input, axis0, axis1):
+    """An alias of transpose."""
+    return transpose(input, axis0, axis1)
+
+
+def swapdims(input, dim0, dim1):
+    """An alias of transpose."""
+    return transpose(input, dim0, dim1)
+
+
+def t(input):
+    """A matrix transposed; tensors with fewer dimensions as they are."""
+    ndim = input._spec.ndim
+    if ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {ndim}D")
+    return t_op(input) if ndim == 2 else alias_op(input)
+
+
+def matrix_transpose(input):
+    """The last two dimensions exchanged."""
+    if input._spec.ndim < 2:
+        raise RuntimeError(
+            f"tensor.mT is only supported on matrices or batches of matrices. Got "
+            f"{input._spec.ndim}-D tensor."
+        )
+    return transpose(input, -2, -1)
+
+
+def adjoint(input):
+    """The last two dimensions exchanged (and conjugated, for complex tensors)."""
+    if input._spec.ndim < 2:
+        raise RuntimeError(
+            f"tensor.adjoint() is only supported on matrices or batches of matrices. Got "
+            f"{input.ndim}-D"
+        )
+    return transpose(input, -2, -1)
+
+
+def movedim(input, source, destination):
+    """Dimensions moved to new positions, the others kept in order."""
+    one = isinstance(source, int)
+    sources, targets = ((source,), (destination,)) if one else (tuple(source), tuple(destination))
+    if len(sources) != len(targets):
+        raise RuntimeError(
+            f"movedim: Invalid source or destination dims: source ({list(sources)} dims) should "
+            f"contain the same number "
+            f"of dims as destination ({list(targets)} dims)"
+        )
+    ndim = input._spec.ndim
+    sources = tuple(shapes.wrap_dim(d, ndim, "movedim") for d in sources)
+    targets = tuple(shapes.wrap_dim(d, ndim, "movedim") for d in targets)
+    if len(set(sources)) != len(sources) or len(set(targets)) != len(targets):
+        raise RuntimeError(
+            f"movedim: repeated dim in `source` or `destination` ({list(sources)}, {list(targets)})"
+        )
+    order = [d for d in range(ndim) if d not in sources]
+    for target, source_dim in sorted(zip(targets, sources, strict=True)):
+        order.insert(target, source_dim)
+    return permute_op(input, tuple(order))
+
+
+def moveaxis(input, source, destination):
+    """An alias of movedim."""
+    return movedim(input, source, destination)
+
+
+def squeeze(input, dim=None):
+    """Without dimensions of size 1: all of them, or those given."""
+    ndim = input._spec.ndim
+    if dim is None:
+        dims = tuple(range(ndim))
+    else:
+        dims = shapes.wrap_dims((dim,) if isinstance(dim, int) else tuple(dim), ndim, "squeeze")
+    return squeeze_op(input, dims)
+
+
+def unsqueeze(input, dim):
+    """A new dimension of size 1 at position `dim`."""
+    return unsqueeze_op(input, shapes.wrap_dim(dim, input._spec.ndim + 1, "unsqueeze"))
+
+
+def expand(input, *sizes, implicit=False):
+    """Dimensions of size 1 repeated without copying; -1 keeps a size, new dimensions come first."""
+    size = list(shapes.as_sizes(sizes, "expand"))
+    shape = input._spec.shape
+    missing = len(size) - len(shape)
+    if missing < 0:
+        raise RuntimeError(
+            f"expand({input._spec.dtype}{list(shape)}, size={size}): the number of sizes provided "
+            f"({len(size)}) must be "
+            f"greater or equal to the number of dimensions in the tensor ({len(shape)})"
+        )
+    for i, n in enumerate(size):
+        have = shape[i - missing] if i >= missing else None
+        if n == -1:
+            if have is None:
+                raise RuntimeError(
+                    f"The expanded size of the tensor (-1) isn't allowed in a leading, "
+                    f"non-existing dimension {i}"
+                )
+            size[i] = have
+        elif n < 0:
+            raise RuntimeError(f"expand: invalid size {n} at dimension {i}")
+        elif have not in (None, 1, n):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({n}) must match the existing size ({have}) at "
+                f"non-singleton "
+                f"dimension {i}.  Target sizes: {size}.  Tensor sizes: {list(shape)}"
+            )
+    return expand_op(input, tuple(size))
+
+
+def expand_as(input, other):
+    """`input.expand(other.size())`."""
+    return expand(input, *other.shape)
+
+
+def broadcast_to(input, size):
+    """`input` expanded to a shape."""
+    return expand(input, *size)
+
+
+def broadcast_tensors(*tensors):
+    """Tensors expanded to their common shape."""
+    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
+        tensors = tuple(tensors[0])
+    size = shapes.broadcast_shapes(*[t.shape for t in tensors])
+    return tuple(expand(t, *size) for t in tensors)
+
+
+def select(input, dim, index):
+    """One index of a dimension, which disappears. IndexError outside of it."""
+    ndim = input._spec.ndim
+    if ndim == 0:
+        raise IndexError("select() cannot be applied to a 0-dim tensor.")
+    dim = shapes.wrap_dim(dim, ndim, "select")
+    n = input._spec.shape[dim]
+    index = shapes.as_index(index, "index", "select")
+    if not -n <= index < n:
+        raise IndexError(
+            f"select(): index {index} out of range for tensor of size {list(input._spec.shape)} "
+            f"at dimension {dim}"
+        )
+    return select_op(input, dim, index + n if index < 0 else index)
+
+
+def slice_view(input, dim=0, start=None, end=None, step=1):
+    """A range of a dimension, as Python slices do it; the step is positive."""
+    dim = shapes.wrap_dim(dim, input._spec.ndim, "slice")
+    n = input._spec.shape[dim]
+    if step <= 0:
+        raise RuntimeError("slice step must be positive")
+    first, last, _ = slice(start, end, step).indices(n)
+    length = max(0, -(-(last - first) // step))
+    return slice_op(input, dim, first, length, step)
+
+
+def narrow(input, dim, start, length):
+    """`length` indices of a dimension, from `start` on."""
+    if input._spec.ndim == 0:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    dim = shapes.wrap_dim(dim, input._spec.ndim, "narrow")
+    n = input._spec.shape[dim]
+    if length < 0:
+        raise RuntimeError("narrow(): length must be non-negative.")
+    if isinstance(start, Tensor):
+        start = number(start.item())
+    if not -n <= start <= n:
+        raise IndexError(
+            f"start out of range (expected to be in range of [{-n}, {n}], but got {start})"
+        )
+    start = start + n if start < 0 else start
+    if start + length > n:
+        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({n}).")
+    return slice_op(input, dim, start, length, 1)
+
+
+def diagonal(input, offset=0, dim1=0, dim2=1):
+    """A diagonal of two dimensions as a new last dimension; a positive offset is above the main
+    one.
+    """
+    ndim = input._spec.ndim
+    first, second = shapes.wrap_dim(dim1, ndim, "diagonal"), shapes.wrap_dim(dim2, ndim, "diagonal")
+    if first == second:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    return diagonal_op(input, offset, first, second)
+
+
+def unfold(input, dimension, size, step):
+    """All windows of `size` along a dimension, `step` apart, as a new last dimension."""
+    dim = shapes.wrap_dim(dimension, input._spec.ndim, "unfold")
+    n = input._spec.shape[dim] if input._spec.ndim else 1
+    if size > n:
+        raise RuntimeError(f"maximum size for tensor at dimension {dim} is {n} but size is {size}")
+    if size < 0:
+        raise RuntimeError(f"size is {size} but must be >= 0")
+    if step <= 0:
+        raise RuntimeError(f"step is {step} but must be > 0")
+    return unfold_op(input, dim, size, step)
+
+
+def detach(input):
+    """A view of the same memory that autograd does not know."""
+    result = detach_op(input)
+    result._view.base = None
+    result._view.creation = ""
+    return result

@@ -1,0 +1,284 @@
+"""What a tensor says about itself."""
+
+from ..core import tape
+from ..core.shape import Size, wrap_dim
+from ..core.tensor import Storage, Tensor, View, offset_of
+
+
+class UntypedStorage:
+    """The bytes behind a tensor and its views."""
+
+    def __init__(self, storage: Storage, device) -> None:
+        self._storage, self.device = storage, device
+
+    def nbytes(self) -> int:
+        """The size in bytes."""
+        return self._storage.array.nbytes
+
+    size = __len__ = nbytes
+
+    def data_ptr(self) -> int:
+        """The address of the first byte."""
+        return address(self._storage.array)
+
+    def __eq__(self, other) -> bool:
+        return isinstance(other, UntypedStorage) and other._storage is self._storage
+
+    def __hash__(self) -> int:
+        return hash(id(self._storage))
+
+
+def address(array) -> int:
+    """Where an array's memory begins."""
+    interface = getattr(array, "__cuda_array_interface__", None) or array.__array_interface__
+    return interface["data"][0]
+
+
+def size(self, dim=None):
+    """The shape, or the size of one dimension."""
+    shape = self._spec.shape
+    return shape if dim is None else shape[wrap_dim(dim, len(shape), "size")]
+
+
+def stride(self, dim=None):
+    """The strides in elements, or that of one dimension."""
+    strides = self._spec.strides
+    return strides if dim is None else strides[wrap_dim(dim, len(strides), "stride")]
+
+
+def numel(self) -> int:
+    """The number of elements."""
+    return self._spec.numel
+
+
+def dim(self) -> int:
+    """The number of dimensions."""
+    return len(self._spec.shape)
+
+
+def element_size(self) -> int:
+    """Bytes of one element."""
+    return self._spec.dtype.itemsize
+
+
+def is_contiguous(self, memory_format=None) -> bool:
+    """Whether memory is in row-major order."""
+    return self._spec.contiguous
+
+
+def storage_offset(self) -> int:
+    """Where the first element is in the storage, in elements."""
+    return offset_of(self)
+
+
+def data_ptr(self) -> int:
+    """The address of the first element."""
+    return address(self._array)
+
+
+def untyped_storage(self) -> UntypedStorage:
+    """The memory behind this tensor and its views."""
+    return UntypedStorage(self._storage, self._spec.device)
+
+
+def is_floating_point(self) -> bool:
+    """Whether elements are floating-point numbers."""
+    return self._spec.dtype.is_floating_point
+
+
+def is_complex(self) -> bool:
+    """Whether elements are complex: there are no complex dtypes yet."""
+    return False
+
+
+def is_signed(self) -> bool:
+    """Whether elements can be negative."""
+    return self._spec.dtype.is_signed
+
+
+def get_device(self) -> int:
+    """The CUDA device's index, -1 for the CPU."""
+    return -1 if self._spec.device.index is None else self._spec.device.index
+
+
+def is_same_size(self, other) -> bool:
+    """Whether two tensors have one shape."""
+    return self._spec.shape == other._spec.shape
+
+
+def is_inference(self) -> bool:
+    """Whether the tensor was made under inference_mode."""
+    return getattr(self, "_inference", False)
+
+
+def set_requires_grad(self, value) -> None:
+    """Start or stop recording what is computed from this leaf."""
+    if not isinstance(value, bool):
+        raise RuntimeError(f"requires_grad must be a bool, but got {type(value).__name__}")
+    if self._node is not None and self._node.leaf is None:
+        if not value:
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you want to use a "
+                "computed variable in a "
+                "subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+            )
+        return
+    if value and not self._spec.dtype.is_floating_point:
+        raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+    if value and getattr(self, "_inference", False) and not tape.inference_mode.get():
+        raise RuntimeError(
+            "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
+        )
+    if value and self._node is None:
+        self._node = tape.new_leaf(self)
+    elif not value:
+        self._node = None
+
+
+def requires_grad_(self, requires_grad=True):
+    """Set `requires_grad` in place."""
+    set_requires_grad(self, requires_grad)
+    return self
+
+
+def get_grad(self):
+    """The gradient that backward() has added up here, None before."""
+    return getattr(self, "_grad", None)
+
+
+def set_grad(self, value) -> None:
+    """Replace the gradient: a tensor of the same shape, dtype and device, or None."""
+    if value is not None:
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"assigned grad expected to be a Tensor or None but got grad of type "
+                f"{type(value).__name__}"
+            )
+        if value is self:
+            raise RuntimeError("can't assign Variable as its own grad")
+        mine, given = self._spec, value._spec
+        if given.dtype is not mine.dtype:
+            raise RuntimeError(
+                f"attempting to assign a gradient with dtype '{given.dtype}' to a tensor with "
+                f"dtype '{mine.dtype}'. "
+                "Please ensure that the gradient and the tensor have the same dtype"
+            )
+        if given.device is not mine.device:
+            raise RuntimeError(
+                f"attempting to assign a gradient with device type '{given.device.type}' to a "
+                f"tensor with device type "
+                f"'{mine.device.type}'. Please ensure that the gradient and the tensor are on the "
+                f"same device"
+            )
+        if given.shape != mine.shape:
+            raise RuntimeError(
+                f"attempting to assign a gradient of size '{list(given.shape)}' to a tensor of "
+                f"size "
+                f"'{list(mine.shape)}'. Please ensure that the gradient and the tensor are the "
+                f"same size"
+            )
+    self._grad = value
+
+
+def get_data(self):
+    """The same memory as a tensor without history; changes of it are not seen by
+    autograd's checks.
+    """
+    result = object.__new__(type(self) if type(self) is Tensor else Tensor)
+    result._array, result._spec, result._node = self._array, self._spec, None
+    result._storage = storage = object.__new__(Storage)  # a version counter of its own, as in torch
+    storage.array, storage.version = self._storage.array, 0
+    result._view = View(offset_of(self), None)
+    return result
+
+
+def set_data(self, value) -> None:
+    """Let this tensor use another's memory; it stays the same leaf."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+    self._array, self._spec, self._storage = value._array, value._spec, value._storage
+    self._view = View(offset_of(value), None)
+
+
+def get_grad_fn(self):
+    """The node that computed this tensor, None for leaves."""
+    node = self._node
+    return None if node is None or node.leaf is not None else node.function
+
+
+def get_base(self):
+    """The tensor that this one is a differentiable view of."""
+    view = getattr(self, "_view", None)
+    return None if view is None else view.base
+
+
+PROPERTIES = {
+    "shape": property(lambda self: self._spec.shape, doc="The size of each dimension."),
+    "dtype": property(lambda self: self._spec.dtype, doc="The type of the elements."),
+    "device": property(lambda self: self._spec.device, doc="Where the memory is."),
+    "ndim": property(dim, doc="The number of dimensions."),
+    "itemsize": property(element_size, doc="Bytes of one element."),
+    "nbytes": property(
+        lambda self: self._spec.numel * self._spec.dtype.itemsize, doc="Bytes of all elements."
+    ),
+    "is_leaf": property(tape.is_leaf, doc="Whether the tensor was not computed by a recorded op."),
+    "is_cuda": property(
+        lambda self: self._spec.device.type == "cuda", doc="Whether the memory is on a GPU."
+    ),
+    "is_cpu": property(
+        lambda self: self._spec.device.type == "cpu", doc="Whether the memory is the host's."
+    ),
+    "is_sparse": property(lambda self: False, doc="Whether the layout is sparse: never."),
+    "is_quantized": property(lambda self: False, doc="Whether elements are quantized: never."),
+    "is_meta": property(lambda self: False, doc="Whether the tensor has no memory: never."),
+    "output_nr": property(
+        lambda self: 0 if self._node is None else self._node.output_nr, doc="Output of grad_fn."
+    ),
+    "requires_grad": property(
+        lambda self: self._node is not None, set_requires_grad, doc=set_requires_grad.__doc__
+    ),
+    "grad": property(get_grad, set_grad, lambda self: set_grad(self, None), doc=get_grad.__doc__),
+    "data": property(get_data, set_data, doc=get_data.__doc__),
+    "grad_fn": property(get_grad_fn, doc=get_grad_fn.__doc__),
+    "_base": property(get_base, doc=get_base.__doc__),
+    "_version": property(
+        lambda self: self._storage.version, doc="How often the memory was changed in place."
+    ),
+    "retains_grad": property(
+        lambda self: (
+            self._node is not None
+            and self._node.hooks is not None
+            and self._node.hooks.retain is not None
+        ),
+        doc="Whether retain_grad() was called on a non-leaf.",
+    ),
+}
+METHODS = {
+    "size": size,
+    "stride": stride,
+    "numel": numel,
+    "nelement": numel,
+    "dim": dim,
+    "ndimension": dim,
+    "element_size": element_size,
+    "is_contiguous": is_contiguous,
+    "storage_offset": storage_offset,
+    "data_ptr": data_ptr,
+    "untyped_storage": untyped_storage,
+    "is_floating_point": is_floating_point,
+    "is_complex": is_complex,
+    "is_signed": is_signed,
+    "get_device": get_device,
+    "is_same_size": is_same_size,
+    "is_inference": is_inference,
+    "requires_grad_": requires_grad_,
+}
+FUNCTIONS = {
+    "numel": numel,
+    "is_floating_point": is_floating_point,
+    "is_complex": is_complex,
+    "is_same_size": is_same_size,
+    "is_inference": is_inference,
+}
+
+__all__ = ["FUNCTIONS", "METHODS", "PROPERTIES", "Size", "UntypedStorage"]

@@ -1,0 +1,5 @@
+"""Tools around training: torch.utils."""
+
+from . import data
+
+__all__ = ["data"]

@@ -1,0 +1,5 @@
+"""Images: transforms and datasets that follow torchvision."""
+
+from . import datasets, transforms
+
+__all__ = ["datasets", "transforms"]
