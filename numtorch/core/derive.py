@@ -119,7 +119,7 @@ def _back_source(op, entries, plan, uses) -> str:
         for kind, index, name, _ in plan:
             if kind == "out":
                 code.add(f"triple = {name}\n{name} = new(Tensor)")
-                code.add(f"{name}._array, {name}._spec, {name}._storage = triple")
+                code.add(f"{name}._array, {name}._spec, {name}._memory = triple")
                 owner = "node if grad_on() else None" if index == 0 else "None"
                 code.add(f"{name}._node = {owner}")
     code.add("".join(f"n{i}, " for i in range(n)) + "= node.edges")

@@ -93,15 +93,17 @@ def parameters(op, form: str) -> str:
         list(op.tensors),
         [a + (f"={op.defaults[a]!r}" if a in op.defaults else "") for a in op.attrs],
     )
-    extra = [f"{op.keyword[0]}={op.keyword[1]!r}"] if op.keyword and form != "direct" else []
+    extra = []
+    if op.keyword and form in ("function", "in_place"):
+        extra = [f"{op.keyword[0]}={op.keyword[1]!r}"]
     if op.takes_out and form == "function":
         extra.append("out=None")
     return ", ".join(tensors + attrs + (["*", *extra] if extra else []))
 
 
 def source(op, form: str) -> str:
-    """The text of an op's function; form is "function", "in_place" or "direct" (past the
-    interpreter).
+    """The text of an op's function. `form` is "function", "in_place", "operator" (the function
+    without its keywords: `a + b`) or "direct" (past the interpreter).
     """
     names = dict(op=f"{op.name}__op", plans=f"{op.name}__plans", node=f"{op.name}__node")
     code = Lines([f"def {op.name}__{form}({parameters(op, form)}):"])
@@ -111,7 +113,7 @@ def source(op, form: str) -> str:
     tensors, attrs = ", ".join(op.tensors) + ",", "".join(f"{a}, " for a in op.attrs)
     if form != "direct":
         target = op.tensors[0] if form == "in_place" else "None"
-        if op.keyword:
+        if op.keyword and form != "operator":
             name, default, other = op.keyword
             given = f"{', '.join(op.tensors)}, {name}" + (", out" if form == "function" else "")
             code.add(
@@ -163,6 +165,14 @@ def _read_operands(op, code: Lines, names, form: str) -> None:
     )
 
 
+def changed(name: str) -> str:
+    """Lines that count an in-place change of a tensor."""
+    return (
+        f"try:\n    {name}._memory.version += 1\n"
+        f"except AttributeError:\n    {name}._storage.version += 1"
+    )
+
+
 def _no_node(op, count: int) -> str:
     return " and ".join(f"n{i} is None" for i in range(count))
 
@@ -185,26 +195,33 @@ def _record(op, names, inputs: dict[str, str] | None = None, result: str = "resu
         if kind == "tensor":
             used = inputs.get(name, name)
             store = (
-                f"{used}._storage"
+                f"{used}._memory"
                 if not op.numbers
-                else f"(NO_STORAGE if s{index}.weak else {used}._storage)"
+                else f"(NO_STORAGE if s{index}.weak else {used}._memory)"
             )
             if name in op.optional:
-                store = f"(NO_STORAGE if {name} is None else {name}._storage)"
+                store = f"(NO_STORAGE if {name} is None else {name}._memory)"
             if len(wanted) < len(op.tensors):
                 test = " or ".join(f"n{i} is not None" for i in wanted)
                 values.append(f"{used} if {test} else None")
                 store = f"({store} if {test} else NO_STORAGE)"
             else:
                 values.append(used)
-            code.add(f"t{index} = {store}", 0)
+            made = store.replace("._memory", "._storage")
+            code.add(f"try:\n    t{index} = {store}\nexcept AttributeError:", 0)
+            code.add(f"t{index} = {made}", 1)
             versions.append(f"t{index}, t{index}.version")
         elif kind == "spec":
             values.append(f"s{index}")
         elif kind == "out":
             which = result if index == 0 else f"{result}{index}"
-            values.append(f"({which}._array, {which}._spec, {which}._storage)")
-            versions.append(f"{which}._storage, {which}._storage.version")
+            if result == "result":  # fresh
+                code.add(f"{which}._memory = memory{index} = new(Storage)", 0)
+                code.add(f"memory{index}.array = {which}._array\nmemory{index}.version = 0", 0)
+            else:
+                code.add(f"memory{index} = {which}._storage", 0)
+            values.append(f"({which}._array, {which}._spec, memory{index})")
+            versions.append(f"memory{index}, memory{index}.version")
         else:
             values.append(name)
     code.add(f"node.saved = ({''.join(v + ', ' for v in values)})", 0)
@@ -221,21 +238,16 @@ def _body(op, code: Lines, names, key: str) -> None:
     many = op.many
     if not many:
         code.add(
-            f"spec, fn = {names['plans']}[{key}]\nresult = new(Tensor)\nresult._array = array = "
+            f"spec, fn = {names['plans']}[{key}]\nresult = new(Tensor)\nresult._array = "
             f"fn({arrays})"
         )
-        code.add("result._spec = spec\nresult._storage = storage = new(Storage)")
-        code.add("storage.array = array\nstorage.version = 0")
+        code.add("result._spec = spec")
     else:
         code.add(f"specs, fn = {names['plans']}[{key}]\narrays = fn({arrays})")
         for k in range(many):
             code.add(
                 f"result{k} = new(Tensor)\nresult{k}._array = arrays[{k}]\nresult{k}._spec = "
                 f"specs[{k}]"
-            )
-            code.add(
-                f"result{k}._storage = storage = new(Storage)\nstorage.array = "
-                f"arrays[{k}]\nstorage.version = 0"
             )
             code.add(f"result{k}._node = None")
         code.add("result = result0")
@@ -257,7 +269,10 @@ def _body(op, code: Lines, names, key: str) -> None:
 
 def _view_body(op, code: Lines, names, key: str) -> None:
     first = op.tensors[0]
-    code.add(f"spec, element, viewer = {names['plans']}[{key}]\nstorage = {first}._storage")
+    code.add(
+        f"spec, element, viewer = {names['plans']}[{key}]\ntry:\n    storage = {first}._memory"
+    )
+    code.add(f"except AttributeError:\n    storage = {first}._storage")
     code.add(
         f"parent = getattr({first}, '_view', None)\nif parent is None:\n    base = {first}\nelse:"
     )
@@ -265,7 +280,7 @@ def _view_body(op, code: Lines, names, key: str) -> None:
     code.add(
         "result = new(Tensor)\nresult._spec = spec\nresult._array = viewer(storage.array, element)"
     )
-    code.add("result._storage = storage\nrecording = grad_on()\nresult._view = view = new(View)")
+    code.add("result._memory = storage\nrecording = grad_on()\nresult._view = view = new(View)")
     code.add(
         "view.offset = element\nview.base = base\nview.creation = '' if recording else 'no_grad'"
     )
@@ -290,7 +305,7 @@ def _in_place_body(op, code: Lines, names, key: str) -> None:
     if saves:
         code.add(f"before = saved_copy({first}) if track else None")
         inputs[first] = "before"
-    code.add(f"run({arrays}, a0)\n{first}._storage.version += 1")
+    code.add(f"run({arrays}, a0)\n{changed(first)}")
     if _differentiable(op):
         code.add("if track:")
         code.extend("    " * 2 + line for line in _record(op, names, inputs, first))
@@ -326,7 +341,7 @@ def stub(op, form: str, public_name: str | None = None):
     if f"stub:{key}" in runtime:
         return runtime[f"stub:{key}"]
     names = (*op.tensors, *op.attrs)
-    keywords = {op.keyword[0]: op.keyword[1]} if op.keyword else {}
+    keywords = {op.keyword[0]: op.keyword[1]} if op.keyword and form != "operator" else {}
     if op.takes_out and form == "function":
         keywords["out"] = None
     names += tuple(keywords)
@@ -418,7 +433,7 @@ def update_function(op, operands: tuple, written: tuple):
     )
     code.add(f"plans[{len(written)}, {''.join(t + '._spec, ' for t in targets)}{specs}]({arrays})")
     for t in targets:
-        code.add(f"{t}._storage.version += 1")
+        code.add(changed(t))
     scope = {"globals_": runtime, "op": op, "plans": op.update_plans, "number_spec": weak(1.0)}
     exec(compiled("\n".join(code) + "\n", f"<numtorch {op.name} update>"), scope)
     return scope[f"{op.name}__update"]

@@ -119,7 +119,7 @@ def saved_copy(t: Tensor) -> Tensor:
     spec, fn = op.plans[t._spec]
     copy = object.__new__(Tensor)
     copy._array, copy._spec, copy._node = fn(t._array), spec, t._node
-    copy._storage = storage = object.__new__(Storage)
+    copy._memory = storage = object.__new__(Storage)
     storage.array, storage.version = copy._array, 0
     return copy
 

@@ -186,7 +186,7 @@ def get_data(self):
     """
     result = object.__new__(type(self) if type(self) is Tensor else Tensor)
     result._array, result._spec, result._node = self._array, self._spec, None
-    result._storage = storage = object.__new__(Storage)  # a version counter of its own, as in torch
+    result._memory = storage = object.__new__(Storage)  # a version counter of its own, as in torch
     storage.array, storage.version = self._storage.array, 0
     result._view = View(offset_of(self), None)
     return result

@@ -36,9 +36,9 @@ class Tensor:
     _array: Any
     _grad: Any
     _inference: builtins.bool
+    _memory: Storage
     _node: Any
     _spec: Spec
-    _storage: Storage
     _view: View
 """
 TAIL = """
@@ -54,6 +54,7 @@ TYPES = {
     "device": "_device",
     "ndim": "builtins.int",
     "requires_grad": "builtins.bool",
+    "_storage": "Storage",
 }
 
 

@@ -57,7 +57,11 @@ def plain_view(t, spec, offset) -> Tensor:
     """A view that has no history."""
     result = new(Tensor)
     result._spec, result._node = spec, None
-    result._storage = storage = t._storage
+    try:
+        storage = t._memory
+    except AttributeError:
+        storage = t._storage
+    result._memory = storage
     result._array = runtime["memory"](spec.device).view(storage.array, spec, offset + offset_of(t))
     return known(t, result, storage, offset)
 
@@ -89,7 +93,11 @@ def select_first(t, index: int) -> Tensor:
         return plain_view(t, spec, at * step)
     result = new(Tensor)
     result._spec, result._node, result._array = spec, None, t._array[at, ...]
-    result._storage = storage = t._storage
+    try:
+        storage = t._memory
+    except AttributeError:
+        storage = t._storage
+    result._memory = storage
     return known(t, result, storage, at * step)
 
 
@@ -123,7 +131,11 @@ def slice_first(t, item):
         found = remember(key, spec.strided((length, *spec.shape[1:]), spec.strides))
     result = new(Tensor)
     result._spec, result._node, result._array = found, None, array
-    result._storage = storage = t._storage
+    try:
+        storage = t._memory
+    except AttributeError:
+        storage = t._storage
+    result._memory = storage
     return known(t, result, storage, start * spec.strides[0] if length else 0)
 
 
@@ -227,7 +239,11 @@ def basic(t, items: tuple):
         found = remember(key, spec.strided(array.shape, [s // item for s in array.strides]))
     result = new(Tensor)
     result._spec, result._node, result._array = found, None, array
-    result._storage = storage = t._storage
+    try:
+        storage = t._memory
+    except AttributeError:
+        storage = t._storage
+    result._memory = storage
     return known(t, result, storage, offset)
 
 
@@ -318,7 +334,7 @@ def rows_of(t):
     storage, found = t._storage, []
     for i, array in enumerate(t._array):
         row = new(Tensor)
-        row._spec, row._node, row._array, row._storage = row_spec, None, array, storage
+        row._spec, row._node, row._array, row._memory = row_spec, None, array, storage
         found.append(known(t, row, storage, i * step))
         if not row._view.creation:
             row._view.creation = "multi"  # torch forbids changing one of several views in place
