@@ -100,8 +100,7 @@ def grad(
     """The gradients of `outputs` with respect to `inputs`, as a tuple; `.grad` stays as it is.
 
     Raises RuntimeError for inputs that the outputs do not depend on, unless `allow_unused` (then
-    None) or
-    `materialize_grads` (then zeros).
+    None) or `materialize_grads` (then zeros).
     """
     outputs, inputs = _tuple(outputs), _tuple(inputs)
     if not only_inputs:

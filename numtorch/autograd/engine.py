@@ -1,8 +1,8 @@
 """Backward: walk the tape from its newest node to its leaves.
 
 A consumer is newer than its producers, so a node that is the newest of those waiting has its
-complete gradient: a heap
-by age replaces the topological pass (1.5 us a node against 1.9), and a chain never touches it.
+complete gradient: a heap by age replaces the topological pass (1.5 us a node against 1.9), and a
+chain never touches it.
 """
 
 import sys
@@ -23,8 +23,8 @@ def run(
     """Send `gradients` from the `roots` (nodes) down the tape.
 
     Without `inputs`, every leaf's `.grad` is added to. With `inputs` (nodes), only their gradients
-    are computed: added to
-    `.grad` if `accumulate`, else returned, in order, None where the graph does not reach one.
+    are computed: added to `.grad` if `accumulate`, else returned, in order, None where the graph
+    does not reach one.
     """
     with _lock:
         token = grad_mode.set(create_graph)

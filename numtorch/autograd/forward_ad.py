@@ -1,11 +1,9 @@
 """Forward mode: dual tensors carry a tangent through every op.
 
 A dual level is an interpreter (core/interp.py): each op runs as usual, then its tangent is
-computed. A pointwise op's
-derivative is linear in the gradient and acts element by element, so it maps tangents, too; other
-ops may define `jvp`,
-and for the rest the derivative of the derivative is used: vjp(u) is linear in u, so its own vjp at
-t is the jvp.
+computed. A pointwise op's derivative is linear in the gradient and acts element by element, so it
+maps tangents, too; other ops may define `jvp`, and for the rest the derivative of the derivative is
+used: vjp(u) is linear in u, so its own vjp at t is the jvp.
 """
 
 import weakref

@@ -12,8 +12,8 @@ def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=
     computed from.
 
     `gradient`: the gradient of the final quantity with respect to this tensor, of its shape; it may
-    be left out for
-    tensors with one element. `create_graph=True` records the computation, for higher derivatives.
+    be left out for tensors with one element. `create_graph=True` records the computation, for
+    higher derivatives.
     """
     api.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 

@@ -1,8 +1,8 @@
 """(op, device) -> kernel launcher, found on first use, and each device's memory.
 
 The launcher of `conv2d_op` on the CPU is the function `conv2d_op` of `numtorch.ops.conv.cpu`. A
-room's `__init__`
-never imports its device files, so importing numtorch compiles and imports no kernels.
+room's `__init__` never imports its device files, so importing numtorch compiles and imports no
+kernels.
 """
 
 import importlib

@@ -1,15 +1,11 @@
 """Record the kernels that a function runs, and replay them.
 
 An interpreter (core/interp.py) sees every op of the forward pass, of the engine's backward pass and
-of the optimizer.
-It runs each as usual and keeps (kernel, arrays). A replay copies new inputs into the recorded
-input's memory and calls
-the kernels in order: no dispatch, no tape, no allocation. Memory is therefore fixed: results live
-in the recorded
-outputs, which the next replay overwrites, and parameters and buffers are updated in place as when
-recording. Python
-numbers, shapes and branches are those of the recording. It is what a CUDA graph is, on both
-devices.
+of the optimizer. It runs each as usual and keeps (kernel, arrays). A replay copies new inputs into
+the recorded input's memory and calls the kernels in order: no dispatch, no tape, no allocation.
+Memory is therefore fixed: results live in the recorded outputs, which the next replay overwrites,
+and parameters and buffers are updated in place as when recording. Python numbers, shapes and
+branches are those of the recording. It is what a CUDA graph is, on both devices.
 
 This is the fallback of a compiler that fuses; it needs nothing from an op but its kernel, so every
 op works.

@@ -23,7 +23,6 @@ def compiled(text: str, filename: str):
     return compile(text, filename, "exec")
 
 
-# ----------------
 def differentiate(op) -> None:
     """Make the op's node class: what it saves, and `back(node, g)`."""
     entries = _entries(op)

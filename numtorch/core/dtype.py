@@ -1,8 +1,7 @@
 """Element types and torch's promotion rules.
 
 A dtype prints as `torch.float32`: printed output is part of the API that scripts and doctests
-compare.
-Source: torch documentation, "Tensor Attributes", section torch.dtype.
+compare. Source: torch documentation, "Tensor Attributes", section torch.dtype.
 """
 
 import numpy as np
@@ -142,8 +141,7 @@ def of_number(value) -> dtype:
 
 def result_type_of(specs) -> dtype:
     """The common dtype of operands: tensors with dimensions outrank 0-d tensors, which outrank
-    Python numbers,
-    unless the lower rank brings a higher category.
+    Python numbers, unless the lower rank brings a higher category.
     """
     ranks: list[dtype | None] = [None, None, None]
     for s in specs:

@@ -1,12 +1,10 @@
 """Writes the Python functions that an op's definition stands for.
 
 Each op gets a function with everything inlined (a generic `*args` path costs 2.8 us more per call).
-Writing and
-compiling one takes 0.2 ms, so a function starts as a stub with the right signature, and turns into
-the real one at its
-first call by exchanging its code object: importing numtorch generates nothing, and `Tensor.add is
-numtorch.add` holds.
-`numtorch ops NAME --source` prints what is generated.
+Writing and compiling one takes 0.2 ms, so a function starts as a stub with the right signature, and
+turns into the real one at its first call by exchanging its code object: importing numtorch
+generates nothing, and `Tensor.add is numtorch.add` holds. `numtorch ops NAME --source` prints what
+is generated.
 """
 
 import types
@@ -86,7 +84,6 @@ runtime.update(
 
 
 # -- source text -----------------------------------------------------------------------------------
-# ----------------
 def parameters(op, form: str) -> str:
     """The parameter list: tensors, then attributes; defaults where the rule has them."""
     tensors, attrs = (
@@ -318,7 +315,6 @@ def _plan_of(op):
 
 
 # -- functions -------------------------------------------------------------------------------------
-# ----------------
 def compile_function(op, form: str):
     """Write and compile one of the op's functions."""
     runtime[f"{op.name}__op"], runtime[f"{op.name}__plans"] = op, op.plans
@@ -380,8 +376,8 @@ runtime["_first_call"] = _first_call
 
 def allocating(run, make: list, inputs: int, many: bool):
     """`fn(*inputs)`: allocate the outputs, run the kernel, return them. Spelled out and with the
-    calls inlined that
-    `bind` and small allocations leave open, because each Python call costs 40 to 60 ns.
+    calls inlined that `bind` and small allocations leave open, because each Python call costs 40 to
+    60 ns.
     """
     parts, fresh = getattr(run, "parts", None), [getattr(m, "parts", None) for m in make]
     key = (

@@ -1,11 +1,9 @@
 """In-place changes under autograd: what is allowed, and how views and their base keep one history.
 
 A view's base knows its differentiable views (weakly, through the storage). When a view is changed
-in place, the base's
-new history is `as_strided_scatter(base, changed view)`, and each view's is `as_strided` of the new
-base. So every
-tensor's `_node` is right at once, and the fast path of an op never asks whether its inputs are
-views.
+in place, the base's new history is `as_strided_scatter(base, changed view)`, and each view's is
+`as_strided` of the new base. So every tensor's `_node` is right at once, and the fast path of an op
+never asks whether its inputs are views.
 """
 
 import weakref
@@ -125,9 +123,7 @@ def saved_copy(t: Tensor) -> Tensor:
 
 
 def finish(target: Tensor, node) -> None:
-    """Give a tensor that was changed in place its new history, and so its base and
-    all their views.
-    """
+    """Give a tensor that was changed in place its new history, and so its base and all their views."""
     view = getattr(target, "_view", None)
     views = getattr(target._storage, "views", None)
     if view is None or view.base is None:

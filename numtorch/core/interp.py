@@ -2,9 +2,8 @@
 vmap and profiling).
 
 A generated op looks at one global, `interp`, which costs a few nanoseconds; it is set while any
-thread has an
-interpreter. `dispatch` then finds out whether this thread has one, and hands it the op with the
-others still active.
+thread has an interpreter. `dispatch` then finds out whether this thread has one, and hands it the
+op with the others still active.
 """
 
 from contextvars import ContextVar

@@ -6,19 +6,15 @@ forms are derived.
         return input.like(shape=...)
 
 The function is the rule: Specs and plain attributes in, Spec (or tuple of Specs) out, torch's
-errors raised. The name
-is then bound to a function on Tensors, generated from the definition (see generate.py).
+errors raised. The name is then bound to a function on Tensors, generated from the definition (see
+generate.py).
 
 `vjp` maps an input's name (or a tuple of names, for derivatives that one kernel computes together)
-to its derivative,
-a function whose parameters say what it needs: `g` the output's gradient; `out`, `out1`, ...
-outputs; a tensor
-parameter's name, which saves that input, or the name with a leading underscore, which keeps only
-its Spec; attributes;
-`needs`, one bool for each tensor input. An entry None means that the gradient is zero. `vjp={}`
-declares an op without
-derivatives (its results never require grad); without `vjp` the derivative is missing, and asking
-for it is an error.
+to its derivative, a function whose parameters say what it needs: `g` the output's gradient; `out`,
+`out1`, ... outputs; a tensor parameter's name, which saves that input, or the name with a leading
+underscore, which keeps only its Spec; attributes; `needs`, one bool for each tensor input. An entry
+None means that the gradient is zero. `vjp={}` declares an op without derivatives (its results never
+require grad); without `vjp` the derivative is missing, and asking for it is an error.
 """
 
 from typing import Any
@@ -127,7 +123,6 @@ class Op:
         return f"<op {self.name}({', '.join((*self.tensors, *self.attrs))})>"
 
     # -- plans -------------------------------------------------------------------------------------
-    # --------------
     def split(self, key) -> tuple[tuple, tuple]:
         """A plan key as specs and attributes."""
         if key.__class__ is Spec:
@@ -238,7 +233,6 @@ class Op:
             raise errors.internal_overlap(name)
 
     # -- calls -------------------------------------------------------------------------------------
-    # --------------
     def direct(self, tensors: tuple, attrs: tuple, target=None):
         """Run the op, past this moment's interpreter. `target` is the tensor that an in-place form
         changes.
@@ -324,8 +318,7 @@ def primitive(rule=None, **options):
 
 def view_primitive(rule=None, **options):
     """Define an op whose result is a view: its rule gives the view's Spec and its offset from the
-    input's first
-    element; there is no kernel.
+    input's first element; there is no kernel.
     """
     if rule is None:
         return lambda f: view_primitive(f, **options)

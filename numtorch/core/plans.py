@@ -1,8 +1,7 @@
 """The memo tables that make the eager path short, and how they are emptied.
 
 A plan is what an op has decided for given input specs (and attributes): the output's spec and the
-function that
-computes it. Whatever changes such a decision (the thread count, a fork, a switch in
+function that computes it. Whatever changes such a decision (the thread count, a fork, a switch in
 `numtorch.backends`) clears them.
 """
 

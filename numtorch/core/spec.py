@@ -16,10 +16,8 @@ class Spec:
     """Shape, dtype, strides (in elements), device; `weak` marks a Python number used as an operand.
 
     Specs are interned: equal ones are normally one object, so that a plan is found by hashing
-    identities (310 ns less
-    than hashing shapes). The table is emptied when it grows too large, so identity proves equality,
-    but different
-    objects may be equal, too: use `is` as a short cut only.
+    identities (310 ns less than hashing shapes). The table is emptied when it grows too large, so
+    identity proves equality, but different objects may be equal, too: use `is` as a short cut only.
     """
 
     __slots__ = ("contiguous", "device", "dtype", "numel", "shape", "strides", "weak")

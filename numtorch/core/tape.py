@@ -19,9 +19,8 @@ class Node:
     (`AddBackward0`).
 
     `seq` orders nodes by age; `edges` holds the node (or None) of each tensor input; `g` collects
-    the gradient while
-    backward runs; `hooks` is None or a Hooks. `back(node, g)` returns one gradient, or None, for
-    each edge.
+    the gradient while backward runs; `hooks` is None or a Hooks. `back(node, g)` returns one
+    gradient, or None, for each edge.
     """
 
     __slots__ = ("__weakref__", "edges", "g", "hooks", "metadata_", "seq")

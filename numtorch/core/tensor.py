@@ -45,8 +45,7 @@ class Tensor:
     """A multi-dimensional array of one element type, with automatic differentiation.
 
     Made by `numtorch.tensor`, `zeros`, `rand`, ...; `Tensor(2, 3)` gives an uninitialized tensor of
-    that shape and
-    `Tensor([1, 2])` one with these values, both of the default dtype.
+    that shape and `Tensor([1, 2])` one with these values, both of the default dtype.
     """
 
     __slots__ = (

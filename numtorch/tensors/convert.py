@@ -162,7 +162,6 @@ def view_dtype(self, target):
 
 
 # -- Python ----------------------------------------------------------------------------------------
-# --------------------
 def item(self):
     """The value of a tensor with one element, as a Python number."""
     if self._spec.numel != 1:
@@ -272,7 +271,6 @@ def from_dlpack(ext_tensor) -> Tensor:
 
 
 # -- memory ----------------------------------------------------------------------------------------
-# --------------------
 def resize_(self, *sizes, memory_format=None):
     """Another shape in the same memory, or in more where it is too small; new elements are
     uninitialized.

@@ -67,8 +67,8 @@ class SequentialSampler(Sampler[int]):
 class RandomSampler(Sampler[int]):
     """Random indices, each once, or with replacement.
 
-    If `num_samples` asks for more than there are, all come again, in another order.
-    Without a `generator` every epoch has its own, seeded by a draw from the default one.
+    If `num_samples` asks for more than there are, all come again, in another order. Without a
+    `generator` every epoch has its own, seeded by a draw from the default one.
     """
 
     def __init__(self, data_source, replacement=False, num_samples=None, generator=None) -> None:
