@@ -123,7 +123,9 @@ def saved_copy(t: Tensor) -> Tensor:
 
 
 def finish(target: Tensor, node) -> None:
-    """Give a tensor that was changed in place its new history, and so its base and all their views."""
+    """Give a tensor that was changed in place its new history, and so its base and all their
+    views.
+    """
     view = getattr(target, "_view", None)
     views = getattr(target._storage, "views", None)
     if view is None or view.base is None:

@@ -159,7 +159,9 @@ def expanded_strides(shape, strides, target) -> tuple[int, ...]:
 
 
 def infer_size(sizes, numel: int) -> tuple[int, ...]:
-    """Replace one -1 in `sizes`; RuntimeError as torch's when the number of elements does not fit."""
+    """Replace one -1 in `sizes`; RuntimeError as torch's when the number of elements does not
+    fit.
+    """
     if len(sizes) == 1 and (sizes[0] == numel or sizes[0] == -1):
         return (numel,)
     unknown = [i for i, n in enumerate(sizes) if n == -1]

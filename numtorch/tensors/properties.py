@@ -181,7 +181,9 @@ def set_grad(self, value) -> None:
 
 
 def get_data(self):
-    """The same memory as a tensor without history; changes of it are not seen by autograd's checks."""
+    """The same memory as a tensor without history; changes of it are not seen by autograd's
+    checks.
+    """
     result = object.__new__(type(self) if type(self) is Tensor else Tensor)
     result._array, result._spec, result._node = self._array, self._spec, None
     result._memory = storage = object.__new__(Storage)  # a version counter of its own, as in torch
