@@ -165,8 +165,8 @@ def _read_operands(op, code: Lines, names, form: str) -> None:
 def changed(name: str) -> str:
     """Lines that count an in-place change of a tensor."""
     return (
-        f"try:\n    {name}._memory.version += 1\n"
-        f"except AttributeError:\n    {name}._storage.version += 1"
+        f"storage = {name}._memory\nif storage is None:\n    storage = {name}._storage\n"
+        f"storage.version += 1"
     )
 
 
@@ -205,8 +205,7 @@ def _record(op, names, inputs: dict[str, str] | None = None, result: str = "resu
             else:
                 values.append(used)
             made = store.replace("._memory", "._storage")
-            code.add(f"try:\n    t{index} = {store}\nexcept AttributeError:", 0)
-            code.add(f"t{index} = {made}", 1)
+            code.add(f"t{index} = {store}\nif t{index} is None:\n    t{index} = {made}", 0)
             versions.append(f"t{index}, t{index}.version")
         elif kind == "spec":
             values.append(f"s{index}")
@@ -238,7 +237,7 @@ def _body(op, code: Lines, names, key: str) -> None:
             f"spec, fn = {names['plans']}[{key}]\nresult = new(Tensor)\nresult._array = "
             f"fn({arrays})"
         )
-        code.add("result._spec = spec")
+        code.add("result._spec = spec\nresult._memory = None")
     else:
         code.add(f"specs, fn = {names['plans']}[{key}]\narrays = fn({arrays})")
         for k in range(many):
@@ -246,7 +245,7 @@ def _body(op, code: Lines, names, key: str) -> None:
                 f"result{k} = new(Tensor)\nresult{k}._array = arrays[{k}]\nresult{k}._spec = "
                 f"specs[{k}]"
             )
-            code.add(f"result{k}._node = None")
+            code.add(f"result{k}._memory = result{k}._node = None")
         code.add("result = result0")
     if not _differentiable(op):
         code.add("result._node = None")
@@ -266,10 +265,8 @@ def _body(op, code: Lines, names, key: str) -> None:
 
 def _view_body(op, code: Lines, names, key: str) -> None:
     first = op.tensors[0]
-    code.add(
-        f"spec, element, viewer = {names['plans']}[{key}]\ntry:\n    storage = {first}._memory"
-    )
-    code.add(f"except AttributeError:\n    storage = {first}._storage")
+    code.add(f"spec, element, viewer = {names['plans']}[{key}]\nstorage = {first}._memory")
+    code.add(f"if storage is None:\n    storage = {first}._storage")
     code.add(
         f"parent = getattr({first}, '_view', None)\nif parent is None:\n    base = {first}\nelse:"
     )

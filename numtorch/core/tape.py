@@ -124,6 +124,7 @@ def new_leaf(tensor) -> AccumulateGrad:
     node = object.__new__(AccumulateGrad)
     node.seq, node.edges, node.g, node.hooks, node.post_hooks = 0, (), None, None, None
     node.leaf = weakref.ref(tensor)
+    tensor._storage  # noqa: B018 (made here: two threads that save a weight must find the same one)
     return node
 
 

@@ -57,9 +57,8 @@ def plain_view(t, spec, offset) -> Tensor:
     """A view that has no history."""
     result = new(Tensor)
     result._spec, result._node = spec, None
-    try:
-        storage = t._memory
-    except AttributeError:
+    storage = t._memory
+    if storage is None:
         storage = t._storage
     result._memory = storage
     result._array = runtime["memory"](spec.device).view(storage.array, spec, offset + offset_of(t))
@@ -93,9 +92,8 @@ def select_first(t, index: int) -> Tensor:
         return plain_view(t, spec, at * step)
     result = new(Tensor)
     result._spec, result._node, result._array = spec, None, t._array[at, ...]
-    try:
-        storage = t._memory
-    except AttributeError:
+    storage = t._memory
+    if storage is None:
         storage = t._storage
     result._memory = storage
     return known(t, result, storage, at * step)
@@ -131,9 +129,8 @@ def slice_first(t, item):
         found = remember(key, spec.strided((length, *spec.shape[1:]), spec.strides))
     result = new(Tensor)
     result._spec, result._node, result._array = found, None, array
-    try:
-        storage = t._memory
-    except AttributeError:
+    storage = t._memory
+    if storage is None:
         storage = t._storage
     result._memory = storage
     return known(t, result, storage, start * spec.strides[0] if length else 0)
@@ -239,9 +236,8 @@ def basic(t, items: tuple):
         found = remember(key, spec.strided(array.shape, [s // item for s in array.strides]))
     result = new(Tensor)
     result._spec, result._node, result._array = found, None, array
-    try:
-        storage = t._memory
-    except AttributeError:
+    storage = t._memory
+    if storage is None:
         storage = t._storage
     result._memory = storage
     return known(t, result, storage, offset)

@@ -11,6 +11,7 @@ from ...core.device import resolve
 from ...core.dtype import dtype as dtype_class
 from ...core.op import primitive
 from ...core.out import to_out
+from ...core.plans import LIMIT, register
 from ...core.spec import Spec
 from ...core.tensor import Tensor, wrap
 from ..pointwise.public import fill_
@@ -51,10 +52,28 @@ def linspace_op(input, *, start, end):
     return input
 
 
+_allocators: dict = register({})  # (size, dtype, device): what `_allocator` says of them
+
+
 # -- helpers ---------------------------------------------------------------------------------------
 # --------------------
 def new_empty_tensor(size, dtype, device, requires_grad=False) -> Tensor:
     """Uninitialized memory as a tensor."""
+    key = size, dtype, device
+    found = _allocators.get(key)
+    if found is None:
+        found = _allocator(*key)
+        if len(_allocators) < LIMIT:
+            _allocators[key] = found
+    spec, allocate = found
+    t = wrap(allocate(), spec)
+    if tape.inference_mode.get():
+        t._inference = True
+    return t.requires_grad_() if requires_grad else t
+
+
+def _allocator(size, dtype, device):
+    """The spec of new memory, and a function that makes it."""
     dev = resolve(device)
     if dev.type != "cpu":
         registry.memory(dev).check_available(dev.index)
@@ -62,10 +81,7 @@ def new_empty_tensor(size, dtype, device, requires_grad=False) -> Tensor:
         if n < 0:
             raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(size)}")
     spec = Spec.of(size, dtype, dev)
-    t = wrap(registry.memory(dev).empty(spec), spec)
-    if tape.inference_mode.get():
-        t._inference = True
-    return t.requires_grad_() if requires_grad else t
+    return spec, registry.memory(dev).allocator(spec)
 
 
 def checked_dtype(dtype, name: str) -> dtype_class:
