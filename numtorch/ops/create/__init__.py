@@ -9,11 +9,13 @@ from ...core import dtype as dtypes
 from ...core import generate, shape, tape
 from ...core.device import resolve
 from ...core.dtype import dtype as dtype_class
+from ...core.interp import runtime
 from ...core.op import primitive
 from ...core.out import to_out
 from ...core.plans import LIMIT, register
-from ...core.spec import Spec
+from ...core.spec import Spec, weak
 from ...core.tensor import Tensor, wrap
+from ..pointwise import compare
 from ..pointwise.public import fill_
 
 __all__ = [
@@ -52,6 +54,8 @@ def linspace_op(input, *, start, end):
     return input
 
 
+fill_op = compare.fill_op.op
+_NUMBERS = {bool, int, float}
 _allocators: dict = register({})  # (size, dtype, device): what `_allocator` says of them
 
 
@@ -95,11 +99,20 @@ def checked_dtype(dtype, name: str) -> dtype_class:
     return dtype
 
 
+def _put(t: Tensor, value) -> Tensor:
+    """`fill_` for a tensor that nobody else has seen: without its checks, for numbers."""
+    if runtime["interp"] is not None or value.__class__ not in _NUMBERS:
+        return fill_(t, value)
+    spec = t._spec
+    fill_op.into_plans[spec, spec, weak(value)](t._array, value, t._array)
+    return t
+
+
 def _filled(name, size, value, dtype, device, requires_grad, out):
     size = shape.as_sizes(size, name)
     if out is not None:
         return fill_(_sized(out, size), value)
-    t = fill_(new_empty_tensor(size, checked_dtype(dtype, name), device), value)
+    t = _put(new_empty_tensor(size, checked_dtype(dtype, name), device), value)
     return t.requires_grad_() if requires_grad else t
 
 
@@ -186,7 +199,7 @@ def _like(name, input, value, dtype, device, requires_grad, memory_format):
         )  # the usual call, on the path of every backward()
         if tape.inference_mode.get():
             t._inference = True
-        return t if value is None else fill_(t, value)
+        return t if value is None else _put(t, value)
     dtype = spec.dtype if dtype is None else dtype
     t = new_empty_tensor(tuple(spec.shape), dtype, spec.device if device is None else device)
     if (
@@ -196,7 +209,7 @@ def _like(name, input, value, dtype, device, requires_grad, memory_format):
     ):
         t = t.as_strided(tuple(spec.shape), spec.strides).detach()
     if value is not None:
-        fill_(t, value)
+        _put(t, value)
     return t.requires_grad_() if requires_grad else t
 
 
