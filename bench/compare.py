@@ -4,8 +4,9 @@
     python bench/compare.py --against torch --ops 'conv2d|LeNet' --threads 1 --rounds 7
 
 `numtorch bench` times both libraries in one process, which is quicker; here neither library's
-threads and memory disturb the other, and slow drifts of the machine cancel. Writes
-bench/results/DATE-THREADS.json.
+threads and memory disturb the other, and slow drifts of the machine cancel. Every round measures
+the machine's ceilings as well. Writes bench/results/NAME.json and, with matplotlib, NAME.png; NAME
+is the date and the number of threads unless --name gives another.
 """
 
 import argparse
@@ -18,11 +19,12 @@ import statistics
 import subprocess
 import sys
 
-from numtorch.cli.bench import runner
+from numtorch.cli.bench import ceilings, plot, runner
 from numtorch.cli.bench.command import pattern, positive
 from numtorch.cli.text import table
 
 RESULTS = pathlib.Path(__file__).parent / "results"
+CEILINGS = "ceilings"  # stands among the cases in what a process prints
 
 
 def times(library: str, cases: str, threads: int, quick: bool = False) -> dict[str, float]:
@@ -34,20 +36,10 @@ def times(library: str, cases: str, threads: int, quick: bool = False) -> dict[s
     }
 
 
-def times_elsewhere(
-    library: str, cases: str, threads: int, quick: bool = False
-) -> dict[str, float]:
-    """`times`, in a fresh process."""
-    command = [
-        sys.executable,
-        __file__,
-        "--child",
-        library,
-        "--ops",
-        cases,
-        "--threads",
-        str(threads),
-    ]
+def elsewhere(library: str, cases: str, threads: int, quick: bool = False) -> dict:
+    """`times` in a fresh process; the machine's ceilings where `library` is CEILINGS."""
+    command = [sys.executable, __file__, "--child", library, "--ops", cases]
+    command += ["--threads", str(threads)]
     environment = os.environ | {"NUMBA_NUM_THREADS": str(max(threads, os.cpu_count() or 1))}
     done = subprocess.run(
         command + ["--quick"] * quick,
@@ -66,12 +58,33 @@ def compare(
     found: dict[str, dict[str, list[float]]] = {}
     for _ in range(rounds):
         for library in libraries:
-            for name, seconds in times_elsewhere(library, cases, threads, quick).items():
+            for name, seconds in elsewhere(library, cases, threads, quick).items():
                 found.setdefault(name, {n: [] for n in libraries})[library].append(seconds)
     return {
         name: {n: statistics.median(values) for n, values in by_library.items()}
         for name, by_library in found.items()
     }
+
+
+def rows(found: dict, limits: dict) -> list[dict]:
+    """What `numtorch bench --json` keeps of a case, from `compare`'s figures."""
+    known = {c.name: c for c in runner.all_cases()}
+    result = []
+    for name, seconds in found.items():
+        case, ours = known[name], seconds["numtorch"]
+        row = {"case": name, "room": case.room, "seconds": ours} | case.rates(ours, limits)
+        if "torch" in seconds:
+            row |= {"torch": seconds["torch"], "ratio": ours / seconds["torch"]}
+        result.append(row)
+    return result
+
+
+def child(library: str, options) -> dict:
+    """What a process that takes its turn prints."""
+    if library != CEILINGS:
+        return times(library, options.ops, options.threads, options.quick)
+    importlib.import_module("numtorch").set_num_threads(options.threads)
+    return ceilings.measure()
 
 
 def main() -> None:
@@ -82,29 +95,29 @@ def main() -> None:
     parser.add_argument("--threads", type=positive, default=os.cpu_count())
     parser.add_argument("--rounds", type=positive, default=5)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--name", help="of the files that are written")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        print(json.dumps(times(options.child, options.ops, options.threads, options.quick)))
+        print(json.dumps(child(options.child, options)))
         return
     libraries = ["numtorch", *([options.against] if options.against else [])]
+    limits = elsewhere(CEILINGS, options.ops, options.threads)
     found = compare(libraries, options.ops, options.threads, options.rounds, options.quick)
-    body = []
-    for name, seconds in found.items():
-        cells = [runner.duration(s) for s in seconds.values()]
-        if options.against:
-            cells.append(f"{seconds['numtorch'] / seconds[options.against]:.2f}")
-        body.append([name, *cells])
-    print(table(["case", *libraries, *(["ratio"] if options.against else [])], body))
-    if options.against and found:
-        ratios = [s["numtorch"] / s[options.against] for s in found.values()]
-        print(f"\ngeometric mean {statistics.geometric_mean(ratios):.2f}, worst {max(ratios):.2f}")
+    cases = rows(found, limits)
+    head = ["case", "time", "GB/s", "GFLOP/s", "of ceiling"]
+    head += ["torch", "ours/torch"] if options.against else []
+    print(table(head, [runner.cells(row) for row in cases]))
+    if options.against and cases:
+        print(runner.summary(cases))
     RESULTS.mkdir(exist_ok=True)
     stamp = datetime.datetime.now().strftime("%Y-%m-%d-%H%M")
-    path = RESULTS / f"{stamp}-{options.threads}-threads.json"
-    result = {"threads": options.threads, "rounds": options.rounds, "seconds": found}
-    path.write_text(json.dumps(result, indent=1) + "\n")
+    path = RESULTS / f"{options.name or f'{stamp}-{options.threads}-threads'}.json"
+    result = {"threads": options.threads, "rounds": options.rounds, "ceilings": limits}
+    path.write_text(json.dumps(result | {"cases": cases}, indent=1) + "\n")
     print(f"written to {path}")
+    if plot.available():
+        plot.draw({"cases": cases}, str(path.with_suffix(".png")))
 
 
 if __name__ == "__main__":

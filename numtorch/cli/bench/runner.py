@@ -89,12 +89,22 @@ def run(
         body.append(cells(row))
     print(table(head, body))
     if other:
-        worst = max(found, key=lambda r: r["ratio"])
-        mean = statistics.geometric_mean(r["ratio"] for r in found)
-        print(
-            f"\nours/torch: geometric mean {mean:.2f}, worst {worst['ratio']:.2f} ({worst['case']})"
-        )
+        print(summary(found))
     return found
+
+
+def summary(found: list[dict]) -> str:
+    """The ratios of all cases in one line, and those of each room."""
+    rooms: dict[str, list[float]] = {}
+    for row in found:
+        rooms.setdefault(row["room"], []).append(row["ratio"])
+    worst = max(found, key=lambda r: r["ratio"])
+    mean = statistics.geometric_mean(r["ratio"] for r in found)
+    text = f"\nours/torch: geometric mean {mean:.2f}, worst {worst['ratio']:.2f} ({worst['case']})"
+    if len(rooms) > 1:
+        means = [f"{room} {statistics.geometric_mean(r):.2f}" for room, r in rooms.items()]
+        text += "\nby room: " + ", ".join(means)
+    return text
 
 
 def cells(row: dict) -> list[str]:
