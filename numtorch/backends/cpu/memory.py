@@ -18,6 +18,7 @@ from ...core.spec import Spec
 
 SMALL = 1 << 20  # bytes; below it np.empty is as fast as reuse
 LIMIT = 1 << 30  # bytes kept for reuse
+LINE = 64  # bytes of a cache line: large blocks begin with one, so that no vector lies in two
 
 _free: dict[int, list[np.ndarray]] = {}
 _kept = [0]
@@ -47,7 +48,9 @@ def large(shape, dtype: np.dtype, nbytes: int) -> np.ndarray:
         raw = blocks.pop()
         _kept[0] -= size
     else:
-        raw = np.empty(size, np.uint8)
+        raw = np.empty(size + LINE, np.uint8)
+        first = -raw.ctypes.data % LINE
+        raw = raw[first : first + size]
     _busy[0] += size
     # Every view, of whatever depth, must keep the block: NumPy lets a view refer to the array that
     # owns the memory and skips those between, but it does not look through a foreign object.

@@ -1,16 +1,14 @@
-"""CPU kernels of the copies: the pointwise loop of the expression `a`."""
+"""CPU launchers of the copies."""
 
 import numpy as np
 
 from ...backends.registry import memory
-from ..pointwise.cpu import launch_loop
-from ..pointwise.define import type_name
+from .layout import launch_copy
 
 
 def copy_op(input, out):
     """out = input, converted to the dtype of `out`."""
-    name = type_name(input.dtype)
-    return launch_loop("copy", ("a",), (name,), name, (input,), (out,))
+    return launch_copy(input, out)
 
 
 def contiguous_op(input, out):
@@ -30,8 +28,7 @@ def _to_integer_op(input, out, *, dtype):
 
 def _overwrite_op(input, src, out):
     """out = src, broadcast and converted; `input` is the memory of `out`, or is ignored."""
-    name = type_name(src.dtype)
-    run = launch_loop("copy", ("a",), (name,), name, (src,), (out,))
+    run = launch_copy(src, out)
     return lambda x, y, o: run(y, o)
 
 

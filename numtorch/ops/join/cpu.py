@@ -5,27 +5,35 @@ import math
 import numpy as np
 
 from ...backends.cpu.jit import kernel, prange
-from ..pointwise.cpu import launch_loop
-from ..pointwise.define import type_name
+from ...backends.cpu.moves import bits_of, move_run
+from ..copy.layout import GROUP, ROW, launch_copy
 from . import skipped
 
 SMALL = 65536  # elements of the result up to which NumPy joins many tensors
 
 
 @kernel
-def copy_run(x, out, n, start):
-    """out[start + i] = x[i]. One iteration of the parallel loop owns one element."""
-    for i in prange(n):
-        out[start + i] = x[i]
-
-
-@kernel
-def copy_rows(x, out, rows, n, width, start):
+def convert_rows(x, out, rows, n, width, start):
     """out[r * width + start + i] = x[r, i]. One iteration of the parallel loop owns one row."""
     for r in prange(rows):
         to, from_ = r * width + start, r * n
         for i in range(n):
             out[to + i] = x[from_ + i]
+
+
+@kernel
+def place_rows(x, out, rows, n, width, start, part, parts):
+    """`convert_rows` for elements of one type: a row is moved in `parts` parts.
+
+    One iteration of the parallel loop owns one part.
+    """
+    for piece in prange(rows * parts):
+        item = np.int64(piece)
+        r, first = item, 0
+        if parts > 1:
+            r = item // parts
+            first = (item - r * parts) * part
+        move_run(x, r * n + first, out, r * width + start + first, min(part, n - first))
 
 
 def launcher_of(op):
@@ -51,17 +59,13 @@ def _join(inputs, out, dim, stacked=False):
         if s.numel == 0 or (not stacked and skipped(s)):
             continue
         n = s.numel // rows
-        if s.contiguous:
-            if rows == 1:
-                steps.append((k, copy_run.compile(s, out, 1, 1, work=n), (n, start)))
-            else:
-                steps.append(
-                    (
-                        k,
-                        copy_rows.compile(s, out, 1, 1, 1, 1, work=s.numel),
-                        (rows, n, width, start),
-                    )
-                )
+        if s.contiguous and s.dtype is out.dtype and (n * s.dtype.itemsize >= ROW or rows == 1):
+            bits, part = bits_of(s.dtype.np), min(n, GROUP)
+            run = place_rows.compile(bits, bits, 1, 1, 1, 1, 1, 1, work=s.numel)
+            steps.append((k, run, (rows, n, width, start, part, -(-n // part))))
+        elif s.contiguous:
+            run = convert_rows.compile(s, out, 1, 1, 1, 1, work=s.numel)
+            steps.append((k, run, (rows, n, width, start)))
         else:
             steps.append((k, _strided(s, out, dim, start, stacked), ()))
         start += n
@@ -95,7 +99,7 @@ def _strided(input, out, dim, start, stacked):
     strides = list(out.strides)
     if stacked:
         del strides[dim]
-    part, name, item = out.strided(input.shape, strides), type_name(input.dtype), out.dtype.itemsize
-    copy = launch_loop("copy", ("a",), (name,), name, (input,), (part,))
+    part, item = out.strided(input.shape, strides), out.dtype.itemsize
+    copy = launch_copy(input, part)
     shape, dtype, steps = tuple(part.shape), out.dtype.np, tuple(s * item for s in strides)
     return lambda x, y: copy(x, np.ndarray(shape, dtype, y, start * item, steps))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ...backends.cpu.jit import kernel, prange
+from ..copy.layout import launch_copy
 from ..pointwise.cpu import launch_loop
 from ..pointwise.define import type_name
 
@@ -39,9 +40,8 @@ def slice_backward_op(grad, out, *, size, dim, start, step):
     first = start * strides[dim]
     strides[dim] *= step
     part = out.strided(grad.shape, strides)
-    name = type_name(grad.dtype)
     clear = zero_fill.compile(out, 1, work=out.numel)
-    copy = launch_loop("copy", ("a",), (name,), name, (grad,), (part,))
+    copy = launch_copy(grad, part)
     n, item = out.numel, out.dtype.itemsize
     byte_strides = tuple(s * item for s in strides)
     shape, dtype = tuple(grad.shape), out.dtype.np
@@ -76,10 +76,8 @@ as_strided_backward_op.contiguous = True
 
 def as_strided_scatter_op(input, src, out, *, size, stride, offset):
     """A copy of the input, then `src` written at its positions."""
-    name, src_name = type_name(input.dtype), type_name(src.dtype)
-    copy = launch_loop("copy", ("a",), (name,), name, (input,), (out,))
     part = out.strided(size, stride)
-    write = launch_loop("copy", ("a",), (src_name,), src_name, (src,), (part,))
+    copy, write = launch_copy(input, out), launch_copy(src, part)
     item = out.dtype.itemsize
     byte_strides, shape, dtype = tuple(s * item for s in stride), tuple(size), out.dtype.np
 
