@@ -179,3 +179,33 @@ def store_packed(b, value, pointer, mask, align):
             name = f"llvm.experimental.vector.compress.{suffix(vector)}"
             packed = call(b, name, vector, value, as_mask(b, mask, lanes), nothing)
             store_where(b, packed, pointer, low, align)
+
+
+def constant(vector, value: float):
+    """The same number in every lane."""
+    return ir.Constant(vector, [value] * vector.count)
+
+
+def transpose(b, rows):
+    """As many vectors as they have lanes, as a matrix: its columns.
+
+    Each of the log2(lanes) rounds exchanges one bit of the row's number with the same bit of the
+    lane's.
+    """
+    lanes, bit = rows[0].type.count, 1
+    while bit < lanes:
+        picks = [
+            [n if n & bit == i & bit else lanes + (n ^ bit) for n in range(lanes)]
+            for i in range(lanes)
+        ]
+        kinds = [ir.Constant(ir.VectorType(I32, lanes), pick) for pick in picks]
+        rows = [b.shuffle_vector(rows[i], rows[i ^ bit], kinds[i]) for i in range(lanes)]
+        bit *= 2
+    return rows
+
+
+def prefetch(b, pointer):
+    """Ask for the cache line at `pointer`, which need not be memory."""
+    flags = [ir.Constant(I32, n) for n in (0, 3, 1)]  # to read, into every cache, data
+    octet = b.bitcast(pointer, ir.IntType(8).as_pointer())
+    call(b, "llvm.prefetch.p0", ir.VoidType(), octet, *flags)

@@ -4,6 +4,7 @@ share.
 
 import numpy as np
 
+from ...backends.cpu import memory
 from ...backends.cpu.jit import inline
 from .tile import copy_rows
 
@@ -14,9 +15,14 @@ def three(values, fill: int) -> tuple[int, ...]:
 
 
 def scratch(elements: int, dtype) -> np.ndarray:
-    """Uninitialized work memory that begins on a cache line."""
-    memory = np.empty(elements + 64 // dtype.itemsize, dtype)
-    return memory[-memory.ctypes.data % 64 // dtype.itemsize :]
+    """Uninitialized work memory that begins on a cache line; large blocks are reused."""
+    elements += 64 // dtype.itemsize
+    nbytes = elements * dtype.itemsize
+    if nbytes < memory.SMALL:
+        found = np.empty(elements, dtype)
+    else:
+        found = memory.large((elements,), dtype, nbytes)
+    return found[-found.ctypes.data % 64 // dtype.itemsize :]
 
 
 @inline
