@@ -16,4 +16,5 @@ ROOMS = (
     "index",
     "join",
     "random",
+    "attention",
 )
