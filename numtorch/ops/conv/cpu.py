@@ -12,7 +12,7 @@ from ...backends.cpu import threads
 from ...backends.cpu.jit import PARALLEL_WORK, kernel, prange
 from ...backends.cpu.simd import lanes_of, registers
 from ...backends.registry import contiguous
-from . import plan
+from . import depthwise, plan
 from .planes import gather, geometry, scratch, three
 from .tile import output_tile
 from .weight_grad import convolution_weight_grad
@@ -195,6 +195,8 @@ def convolution_op(input, weight, bias, out, *, stride, padding, dilation, group
             y.fill(0) if b is None else np.copyto(y, b.reshape(-1, *(1,) * (y.ndim - 2)))
         )
     facts = geometry(input.shape[2:], out.shape[2:], weight.shape[2:], stride, padding, dilation)
+    if depthwise.fits(facts, input.shape[1] // groups):
+        return depthwise.forward(input, weight, bias, out, facts)
     axes = [plan.forward_axis(*a) for a in facts]
     kernel_size = [a[2] for a in facts]
     taps, channels, rows = math.prod(kernel_size), weight.shape[1], weight.shape[0] // groups
@@ -208,6 +210,8 @@ def convolution_input_grad(grad, weight, out, *, size, stride, padding, dilation
     if not (grad.numel and weight.numel):
         return lambda g, w, y: y.fill(0)
     facts = geometry(size, grad.shape[2:], weight.shape[2:], stride, padding, dilation)
+    if depthwise.fits(facts, out.shape[1] // groups) and depthwise.spreads(facts):
+        return depthwise.input_grad(grad, weight, out, facts)
     phases = list(itertools.product(*(plan.backward_axes(*a) for a in facts)))
     kernel_size = [a[2] for a in facts]
     taps, channels, rows = math.prod(kernel_size), weight.shape[0] // groups, weight.shape[1]

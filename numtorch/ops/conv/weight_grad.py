@@ -17,7 +17,7 @@ from ...backends.cpu import threads
 from ...backends.cpu.jit import PARALLEL_WORK, kernel, prange
 from ...backends.cpu.simd import lanes_of, registers
 from ...backends.registry import contiguous
-from . import plan
+from . import depthwise, plan
 from .planes import gather, geometry, scratch
 from .tile import weight_tile
 
@@ -139,6 +139,8 @@ def convolution_weight_grad(grad, input, out, *, kernel_size, stride, padding, d
     if not (grad.numel and input.numel):
         return lambda g, x, dw: dw.fill(0)
     facts = geometry(input.shape[2:], grad.shape[2:], kernel_size, stride, padding, dilation)
+    if depthwise.fits(facts, input.shape[1] // groups):
+        return depthwise.weight_grad(grad, input, out, facts)
     axes = [plan.forward_axis(*a) for a in facts]
     images, channels, out_channels = input.shape[0], out.shape[1], out.shape[0] // groups
     dtype, kernel_taps = out.dtype.np, math.prod(kernel_size)

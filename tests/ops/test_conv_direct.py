@@ -1,0 +1,147 @@
+"""Direct convolution kernels on the CPU against float64, over drawn sizes and settings."""
+
+import functools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import numtorch as nt
+from numtorch.backends.cpu.jit import kernel, prange
+from numtorch.backends.cpu.simd import lanes_of
+from numtorch.ops.conv import depthwise, depthwise_tile
+from tests.samples.conv import conv
+
+RNG = np.random.default_rng(5)
+
+
+def gradients(x, w, g, stride, padding, dilation, groups):
+    """The gradients of `(conv(x, w) * g).sum()`, tap by tap, in float64."""
+    gx, gw = np.zeros(x.shape), np.zeros(w.shape)
+    wide = np.pad(gx, [(0, 0), (0, 0), *[(p, p) for p in padding]])
+    source = np.pad(x, [(0, 0), (0, 0), *[(p, p) for p in padding]]).astype("f8")
+    o, c = w.shape[0] // groups, w.shape[1]
+    for i, j in np.ndindex(*w.shape[2:]):
+        rows, columns = (
+            slice(t * d, t * d + (n - 1) * s + 1, s)
+            for t, d, n, s in zip((i, j), dilation, g.shape[2:], stride, strict=True)
+        )
+        for k in range(groups):
+            mine, its = slice(k * o, k * o + o), slice(k * c, k * c + c)
+            part = source[:, its, rows, columns]
+            gw[mine, :, i, j] = np.einsum("nohw,nchw->oc", g[:, mine], part)
+            wide[:, its, rows, columns] += np.einsum("nohw,oc->nchw", g[:, mine], w[mine, :, i, j])
+    h, v = (slice(p, p + n) for p, n in zip(padding, x.shape[2:], strict=True))
+    return wide[:, :, h, v], gw
+
+
+def check(n, groups, c, o, size, kernel_size, stride, padding, dilation, dtype="float32"):
+    """Forward with bias and both gradients of a convolution with `groups` groups of c -> o."""
+    values = lambda *shape: RNG.uniform(-1, 1, shape).astype(dtype)  # noqa: E731
+    x, w, b = (
+        values(n, groups * c, *size), values(groups * o, c, *kernel_size), values(groups * o)
+    )  # fmt: skip
+    tx, tw, tb = (nt.from_numpy(a).requires_grad_() for a in (x, w, b))
+    y = nt.conv2d(tx, tw, tb, stride, padding, dilation, groups)
+    wide = [a.astype("f8") for a in (x, w, b)]
+    want = conv(*wide, stride, padding, dilation, groups)
+    g = values(*want.shape)
+    got = [y.detach(), *nt.autograd.grad(y, (tx, tw), nt.from_numpy(g))]
+    wanted = [want, *gradients(*wide[:2], g.astype("f8"), stride, padding, dilation, groups)]
+    error = 3e-6 if dtype == "float32" else 1e-13
+    for a, e in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(a.numpy(), e, 0, error * max(1, np.abs(e).max()))
+
+
+def pairs(low, high):
+    return st.tuples(st.integers(low, high), st.integers(low, high))
+
+
+@st.composite
+def settings_of(draw, kernels):
+    """(size, kernel, stride, padding, dilation) of a convolution that has an output."""
+    k = draw(st.sampled_from(kernels))
+    s, p, d = (draw(pairs(*r)) for r in ((1, 3), (0, 4), (1, 3)))
+    if draw(st.booleans()):  # the fast cases are square
+        s, p, d = ((a[0],) * 2 for a in (s, p, d))
+    extra = draw(pairs(0, 40))
+    least = [max(1, d_ * (k_ - 1) + 1 - 2 * p_) for d_, k_, p_ in zip(d, k, p, strict=True)]
+    return tuple(n + e for n, e in zip(least, extra, strict=True)), k, s, p, d
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 3), settings_of([(3, 3), (1, 2)]))
+def test_depthwise(n, channels, multiplier, how):
+    check(n, channels, 1, multiplier, *how)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("k", [5, 7])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [(7, 7), (16, 35), (2, 1)])
+def test_depthwise_with_larger_kernels(dtype, k, stride, size):
+    check(2, 3, 1, 1, size, (k, k), (stride,) * 2, (k // 2,) * 2, (1, 1), dtype)
+
+
+def test_depthwise_reads_no_neighbours():
+    x = np.full((1, 3, 9, 20), np.nan, "f4")
+    x[0, 1] = RNG.uniform(-1, 1, (9, 20))
+    w, g = np.ones((3, 1, 3, 3), "f4"), np.ones((1, 3, 9, 20), "f4")
+    tx, tw = nt.from_numpy(x).requires_grad_(), nt.from_numpy(w).requires_grad_()
+    y = nt.conv2d(tx, tw, None, 1, 1, 1, 3)
+    (gw,) = nt.autograd.grad(y, (tw,), nt.from_numpy(g))
+    assert np.isfinite(y.detach().numpy()[0, 1]).all() and np.isfinite(gw.numpy()[1]).all()
+    assert np.isnan(y.detach().numpy()[0, ::2]).all() and np.isnan(gw.numpy()[::2]).all()
+
+
+def run_once(function, *arguments):
+    """Compile a call of `function` with these arguments."""
+    names = ", ".join(f"a{i}" for i in range(len(arguments)))
+    space = {"prange": prange, "f": function}
+    exec(f"def once({names}):\n    for i in prange(1):\n        f({names})", space)  # noqa: S102
+    space["once"].__module__ = __name__
+    kernel(space["once"]).compile(*arguments)(*arguments)
+
+
+@pytest.mark.parametrize("how", [(1, 1), (2, 1), (1, 2), (3, 1)])
+def test_plane_and_taps_tiles_are_their_twins(how):
+    stride, dilation = how
+    lanes = lanes_of(4)
+    axis = (23, (23 + 2 - 2 * dilation - 1) // stride + 1, 3, stride, 1, dilation)
+    rows, unit, step = depthwise.shape_of([None, axis, axis], 4)
+    lines, left = depthwise.row_lines(axis, rows, 23, axis[1], True)
+    columns = depthwise.column_lines(axis, step, lanes, False)
+    tables = depthwise.flat_table(lines), len(lines), depthwise.flat_table(columns), len(columns)
+    x, w, z = (RNG.integers(-9, 9, n).astype("f4") for n in (2 * 529, 18, 23))
+    z[:] = 0
+    plane = (3, 3, rows, unit, step)
+    found = {"plane": [], "taps": []}
+    for run, tiles in (
+        (run_once, (depthwise_tile.plane_tile(*plane, True), depthwise_tile.taps_tile(*plane))),
+        (
+            lambda f, *a: f(*a),
+            [
+                functools.partial(t, *plane)
+                for t in (depthwise_tile.plain_plane_tile, depthwise_tile.plain_taps_tile)
+            ],
+        ),
+    ):
+        out, sums = np.zeros(axis[1] ** 2 + 2, "f4"), np.ones(9 * lanes, "f4")
+        start = np.float32(0.5) if run is not run_once else 0.5
+        run(tiles[0], x, 0, 529, 2, z, w, 0, 1, start, out, 2, *tables, stride, dilation)
+        run(tiles[1], x, 1, x, 529, z, sums, 0, *tables, stride, dilation)
+        found["plane"].append(out)
+        found["taps"].append(sums)
+    for pair in found.values():
+        np.testing.assert_array_equal(*pair)
+
+
+@pytest.mark.parametrize("padding", [0, 1, 2])
+@pytest.mark.parametrize("k", [1, 2, 3, 5])
+def test_the_shifts_of_stride_2_reach_every_tap(k, padding):
+    low, high = depthwise_tile.reach_of(k, padding % 2)
+    shifts = {
+        (e + padding % 2 - j) // 2 for e in range(2) for j in range(k) if (e + padding - j) % 2 == 0
+    }
+    assert min(shifts) == low and max(shifts) == high
