@@ -25,6 +25,8 @@ def attention(
     return (e / np.where(total == 0, 1, total)) @ v
 
 
+X = t(3, 2, 4), t(5, 2, 4), t(5, 2, 4)
+K = t(1, 1, 4)
 SAMPLES = [
     op(
         NAME,
@@ -61,6 +63,13 @@ SAMPLES = [
         method=False,
         gradgrad=False,
         forward_ad=False,
+    ),
+    op(
+        F + "multi_head_attention_forward",
+        case(*X, 4, 2, t(12, 4), t(12), None, None, False, 0.0, t(4, 4), t(4)),
+        case(*X, 4, 2, t(12, 4), None, K, K, True, 0.0, t(4, 4), None, need_weights=False),
+        method=False,
+        cuda=False,  # made of operations that have samples
     ),
 ]
 Q = t(3, 4)
