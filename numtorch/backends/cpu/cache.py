@@ -19,6 +19,7 @@ import types as pytypes
 import warnings
 
 import numba
+import numpy as np
 from numba.core import caching, compiler
 from numba.core.serialize import dumps
 
@@ -111,7 +112,7 @@ def _feed(digest, function, seen: set) -> None:
         inner = _python_function(value)
         if inner is not None:
             _feed(digest, inner, seen)
-        elif isinstance(value, (int, float, str, bytes, bool, tuple, type(None))):
+        elif isinstance(value, (int, float, np.generic, str, bytes, bool, tuple, type(None))):
             digest.update(repr(value).encode())
 
 

@@ -13,6 +13,7 @@ Python.
 """
 
 import functools
+import inspect
 import logging
 import time
 from typing import Any
@@ -21,7 +22,7 @@ import numba
 import numpy as np
 from numba import prange
 from numba.core import types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 from . import threads
 from .buffer import Buffer, flat
@@ -37,6 +38,7 @@ FASTMATH = {
     "pointwise": {"contract"},
     "sum": {"contract", "reassoc", "nsz"},  # sums vectorize; NaN and inf stay right
 }
+EXACT = {"error_model": "numpy", "forceinline": True}
 KERNELS: list["Kernel"] = []
 _config: Any = numba.config  # sets its names at run time
 _log = logging.getLogger("numtorch")
@@ -50,6 +52,30 @@ def inline(function):
     return numba.njit(error_model="numpy", fastmath=FASTMATH["pointwise"], inline="always")(
         function
     )
+
+
+def exact(function):
+    """Mark a scalar helper that is computed as written: LLVM inlines it, but none of its operations
+    is fused or reordered, whatever flags the kernel has.
+    """
+    if _config.DISABLE_JIT:
+        return function
+    return numba.njit(**EXACT)(function)
+
+
+def by_width(single, double):
+    """The function that is `single` for a float32 and `double` for a float64."""
+
+    def function(*args):
+        return (single if isinstance(args[0], np.float32) else double)(*args)
+
+    def choose(*args):
+        return (single if args[0] == types.float32 else double).py_func
+
+    if not _config.DISABLE_JIT:
+        choose.__signature__ = inspect.signature(single.py_func)  # type: ignore[attr-defined]
+        overload(function, jit_options=EXACT)(choose)
+    return function
 
 
 def element_type(dtype: np.dtype) -> types.Type:

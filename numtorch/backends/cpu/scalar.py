@@ -13,46 +13,41 @@ from numpy import float32, float64, int8, int16, int32, int64, uint8
 
 from ..codegen import Loop, flat_source, strided_source
 from .jit import Kernel, inline, prange
+from .vmath import (
+    cosh,
+    erf,
+    erfc,
+    exp,
+    exp2,
+    expm1,
+    log,
+    log1p,
+    log2,
+    log10,
+    sigmoid,
+    silu,
+    sinh,
+    tanh,
+)
 
 __all__ = ["float32", "float64", "int8", "int16", "int32", "int64", "prange", "uint8"]
+__all__ += ["cosh", "erf", "erfc", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10"]
+__all__ += ["sigmoid", "silu", "sinh", "tanh"]
 
 inf, nan = math.inf, math.nan
 
 # NumPy's functions give nan and inf where those of math raise (without a compiler) or are
 # undefined.
-exp, expm1, log, log1p, log2, log10, sqrt = (
-    np.exp,
-    np.expm1,
-    np.log,
-    np.log1p,
-    np.log2,
-    np.log10,
+sqrt, floor_float, ceil_float, trunc_float, rint_float = (
     np.sqrt,
-)
-exp2, floor_float, ceil_float, trunc_float, rint_float = (
-    np.exp2,
     np.floor,
     np.ceil,
     np.trunc,
     np.rint,
 )
 sin, cos, tan, asin, acos, atan = np.sin, np.cos, np.tan, np.arcsin, np.arccos, np.arctan
-sinh, cosh, tanh, asinh, acosh, atanh = (
-    np.sinh,
-    np.cosh,
-    np.tanh,
-    np.arcsinh,
-    np.arccosh,
-    np.arctanh,
-)
-erf, erfc, lgamma, atan2, hypot, copysign = (
-    math.erf,
-    math.erfc,
-    math.lgamma,
-    math.atan2,
-    math.hypot,
-    math.copysign,
-)
+asinh, acosh, atanh = np.arcsinh, np.arccosh, np.arctanh
+lgamma, atan2, hypot, copysign = math.lgamma, math.atan2, math.hypot, math.copysign
 c_modulo_float, fabs = np.fmod, np.fabs
 
 

@@ -50,6 +50,18 @@ def fmin(a, b):
 
 
 @inline
+def sigmoid(a):
+    """The logistic function."""
+    return like(a, 1) / (like(a, 1) + exp(-a))
+
+
+@inline
+def silu(a):
+    """a * sigmoid(a)."""
+    return a / (like(a, 1) + exp(-a))
+
+
+@inline
 def same(a):
     """Rounding of an integer."""
     return a

@@ -52,7 +52,7 @@ relu6 = unary(
 silu = activation(
     "silu",
     "input",
-    "a / (1 + exp(-a))",
+    "silu(a)",
     lambda g, a: g * (a.sigmoid() * (1 + a * (1 - a.sigmoid()))),
     "input * sigmoid(input). (...) -> (...)",
 )

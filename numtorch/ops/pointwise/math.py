@@ -96,7 +96,7 @@ erfc = unary(
 )
 sigmoid = unary(
     "sigmoid",
-    "1 / (1 + exp(-a))",
+    "sigmoid(a)",
     lambda g, out: g * (out * (1 - out)),
     doc="1 / (1 + exp(-input)). (...) -> (...)",
 )

@@ -1,0 +1,127 @@
+"""The exponential and its kind.
+
+exp(x) = 2**k * exp(r) with |r| <= ln(2) / 2, and exp(r) - 1 = r + r**2 * q(r), where q is a minimax
+polynomial. That this is a little larger than 0, not 1, serves expm1, tanh and sinh: nothing cancels
+near 0.
+"""
+
+import numpy as np
+
+from ..jit import by_width, exact
+from .pieces import copysign, fabs, fma, ldexp, polynomial, power_of_two, rounded, select
+
+F, D = np.float32, np.float64
+
+
+def _functions(T, magic, ln2, ln2_low, highest, lowest, minus_one, flat, far, tiny, table, odd):
+    """The functions for one type of float.
+
+    ln2 + ln2_low is ln(2) to twice the precision; above `highest` exp is infinite, below `lowest` 0
+    and below `minus_one` expm1 is -1; above `flat` exp(-2 * x) is below half an ulp of 1, and below
+    `tiny` exp(x) - 1 is x.
+    """
+    magic, ln2, low = T(magic), T(ln2), T(-ln2_low)
+    log2e, minus = T(1.4426950408889634), T(-ln2)
+    highest, lowest, minus_one, flat, far, tiny = map(
+        T, (highest, lowest, minus_one, flat, far, tiny)
+    )
+    three_fifths = T(0.6)
+    zero, quarter, half, one, two = map(T, (0, 0.25, 0.5, 1, 2))
+    q, odd = tuple(map(T, table)), tuple(map(T, odd))
+
+    @exact
+    def reduced(x):
+        """(k, exp(r) - 1)."""
+        n, k = rounded(x, log2e, magic)
+        high = fma(n, minus, x)
+        r = fma(n, low, high)
+        rest = fma(n, low, high - r)
+        return k, r + fma(r * r, polynomial(r, q), rest)
+
+    @exact
+    def exp(x):
+        x = select(x > highest, highest, x)
+        k, p = reduced(select(x < lowest, lowest, x))
+        return ldexp(p + one, k)
+
+    @exact
+    def exp2(x):
+        x = select(x > two * highest, two * highest, x)
+        x = select(x < two * lowest, two * lowest, x)
+        n, k = rounded(x, one, magic)
+        r = (x - n) * ln2
+        return ldexp(fma(r * r, polynomial(r, q), r) + one, k)
+
+    @exact
+    def expm1(x):
+        y = select(x > highest, highest, x)
+        k, p = reduced(select(y < minus_one, minus_one, y))
+        s = power_of_two(k - 1, one)  # 2**k may be infinite where the result is not
+        return select(fabs(x) < tiny, x, two * fma(s, p, s - half))
+
+    @exact
+    def sigmoid(x):
+        e = exp(-fabs(x))
+        left = x < zero
+        y = select(left, e, one) / (one + e)
+        return select(left, fma(-e, y, e), y)  # e / (1 + e) with one rounding less
+
+    @exact
+    def silu(x):
+        a = fabs(x)
+        k, p = reduced(-select(a > far, far, a))
+        e = p + one
+        left = x < zero
+        # exp(x) may be subnormal where x * exp(x) is not; beyond `far` the product is 0, but NaN at
+        # -inf
+        top = select(left, select(x < -far, zero * x, x) * e, x)
+        return ldexp(top / (one + ldexp(e, k)), select(left, k, k - k))
+
+    @exact
+    def tanh(x):
+        a = fabs(x)
+        k, p = reduced(two * select(a > flat, flat, a))
+        s = power_of_two(k, one)
+        t = fma(s, p, s - one)  # exp(2 * a) - 1
+        z = x * x
+        near = fma(a * z, polynomial(z, odd), a)
+        return copysign(select(a < three_fifths, near, t / (t + two)), x)
+
+    @exact
+    def sinh(x):
+        a = fabs(x)
+        k, p = reduced(select(a > highest + one, highest + one, a))
+        s = power_of_two(k, one)
+        t = fma(s, p, s - one)
+        e = ldexp(p + one, k - 1)
+        near = t - half * t * (t / (t + one))
+        return copysign(select(a < one, near, e - quarter / e), x)
+
+    @exact
+    def cosh(x):
+        a = fabs(x)
+        k, p = reduced(select(a > highest + one, highest + one, a))
+        e = ldexp(p + one, k - 1)
+        return e + quarter / e
+
+    return reduced, exp, exp2, expm1, sigmoid, silu, tanh, sinh, cosh
+
+
+# fmt: off
+_single = _functions(
+    F, 1.5 * 2**23, 0.6931471824645996, -1.9046542121259336e-09, 89, -104, -20, 10, 120, 2.0**-26,
+    (0.49999997, 0.16666546, 0.04166751, 0.008366287, 0.0013863945),
+    (-0.33333308, 0.13332146, -0.05380087, 0.020848885, -0.0059527294),
+)
+_double = _functions(
+    D, 1.5 * 2**52, 0.6931471805599453, 2.3190468138462996e-17, 710, -746, -40, 20, 800, 2.0**-55,
+    (0.5, 0.16666666666666674, 0.04166666666666659, 0.008333333333323279, 0.0013888888888938613,
+     0.00019841269882539978, 2.4801587204922784e-05, 2.7557247389768114e-06, 2.755738228285085e-07,
+     2.5108045463306224e-08, 2.0880160349516784e-09),
+    (-0.3333333333333328, 0.13333333333318068, -0.05396825395707538, 0.021869488169187275,
+     -0.008863228859995822, 0.003592053655513795, -0.0014552973395842374, 0.000587454490423502,
+     -0.0002309346251610476, 7.992975946293366e-05, -1.748385635764831e-05),
+)
+# fmt: on
+(reduced32, exp32, *_), (reduced64, exp64, *_) = _single, _double
+exp, exp2, expm1, sigmoid, silu, tanh, sinh, cosh = map(by_width, _single[1:], _double[1:])

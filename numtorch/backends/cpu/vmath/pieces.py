@@ -1,0 +1,210 @@
+"""What the vector functions are built from: LLVM instructions that Numba has no name for.
+
+Each stands beside its plain twin, which says what it computes and runs under `NUMBA_DISABLE_JIT=1`.
+None of them branches, so that LLVM vectorizes every loop that they are used in.
+"""
+
+import fractions
+import math
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+_config: Any = numba.config  # sets its names at run time
+_INTEGERS = {types.float32: types.int32, types.float64: types.int64}
+_MANTISSA = {types.float32: 23, types.float64: 52}
+
+
+def emitted(plain):
+    """Make an intrinsic of a typing function; its twin `plain` runs under `NUMBA_DISABLE_JIT=1`."""
+
+    def mark(typing):
+        return plain if _config.DISABLE_JIT else intrinsic(typing)
+
+    return mark
+
+
+def _call(builder, name, *args):
+    """Call the LLVM intrinsic `name` of numbers of one type."""
+    kind = args[0].type
+    width = "f32" if isinstance(kind, ir.FloatType) else "f64"
+    signature = ir.FunctionType(kind, [kind] * len(args))
+    function = cgutils.get_or_insert_function(builder.module, signature, f"llvm.{name}.{width}")
+    return builder.call(function, args)
+
+
+def _fma_plain(a, b, c):
+    if isinstance(a, np.float32):
+        return np.float32(np.float64(a) * np.float64(b) + np.float64(c))
+    near = a * b + c
+    if near == 0 or not (math.isfinite(a) and math.isfinite(b) and math.isfinite(near)):
+        return near
+    exact = fractions.Fraction(float(a)) * fractions.Fraction(float(b))
+    return np.float64(float(exact + fractions.Fraction(float(c))))
+
+
+@emitted(_fma_plain)
+def fma(context, a, b, c):
+    """a * b + c, rounded once."""
+    return a(a, a, a), lambda context, builder, signature, args: _call(builder, "fma", *args)
+
+
+def _polynomial_plain(x, coefficients):
+    value = coefficients[-1]
+    for c in coefficients[-2::-1]:
+        value = _fma_plain(value, x, c)
+    return value
+
+
+@emitted(_polynomial_plain)
+def polynomial(context, x, coefficients):
+    """coefficients[0] + coefficients[1] * x + ..., by Horner's rule."""
+
+    def emit(context, builder, signature, args):
+        at, table = args
+        numbers = [builder.extract_value(table, i) for i in range(len(coefficients))]
+        value = numbers.pop()
+        while numbers:
+            value = _call(builder, "fma", value, at, numbers.pop())
+        return value
+
+    return x(x, coefficients), emit
+
+
+@emitted(lambda condition, yes, no: yes if condition else no)
+def select(context, condition, yes, no):
+    """`yes if condition else no`, without a branch."""
+
+    def emit(context, builder, signature, args):
+        return builder.select(args[0], args[1], args[2])
+
+    return yes(types.boolean, yes, yes), emit
+
+
+@emitted(np.fabs)
+def fabs(context, x):
+    """|x|."""
+    return x(x), lambda context, builder, signature, args: _call(builder, "fabs", *args)
+
+
+@emitted(np.copysign)
+def copysign(context, x, sign):
+    """|x| with the sign of `sign`."""
+    return x(x, x), lambda context, builder, signature, args: _call(builder, "copysign", *args)
+
+
+@emitted(np.rint)
+def rint(context, x):
+    """The nearest integer, the even one of two."""
+    return x(x), lambda context, builder, signature, args: _call(builder, "rint", *args)
+
+
+def _rounded_plain(x, by, magic):
+    n = np.rint(x * by)
+    return n, int(n) if abs(n) < 1 << 22 else 0
+
+
+@emitted(_rounded_plain)
+def rounded(context, x, by, magic):
+    """The integer nearest to x * by as a float and as an integer; garbage for NaN.
+
+    It is at most 2**22 (2**51). `magic` is 1.5 * 2**23 (1.5 * 2**52): adding it leaves the integer
+    in the lowest bits of the sum.
+    """
+    integer = _INTEGERS[x]
+
+    def emit(context, builder, signature, args):
+        total = _call(builder, "fma", *args)
+        whole, shift = context.get_value_type(integer), args[2]
+        k = builder.sub(builder.bitcast(total, whole), builder.bitcast(shift, whole))
+        return context.make_tuple(builder, signature.return_type, (builder.fsub(total, shift), k))
+
+    return types.Tuple((x, integer))(x, x, x), emit
+
+
+def _narrow(builder, k, mantissa):
+    """An exponent as wide as the float that it is for (Numba's sums of int32 are int64)."""
+    return builder.trunc(k, ir.IntType(32)) if mantissa == 23 and k.type.width > 32 else k
+
+
+def _power_of_two_plain(k, one):
+    return np.ldexp(one, k)
+
+
+@emitted(_power_of_two_plain)
+def power_of_two(context, k, one):
+    """2**k in the type of `one`, if that is a normal number."""
+    mantissa, bias = _MANTISSA[one], 127 if one is types.float32 else 1023
+
+    def emit(context, builder, signature, args):
+        k = _narrow(builder, args[0], mantissa)
+        whole = k.type
+        bits = builder.add(k, ir.Constant(whole, bias))
+        return builder.bitcast(builder.shl(bits, ir.Constant(whole, mantissa)), args[1].type)
+
+    return one(k, one), emit
+
+
+def _ldexp_plain(x, k):
+    with np.errstate(over="ignore", under="ignore"):
+        return np.ldexp(x, k)
+
+
+@emitted(_ldexp_plain)
+def ldexp(context, x, k):
+    """x * 2**k with one rounding, also where the result is subnormal: two multiplications.
+
+    |x| is in [1/2, 2] or NaN, and |k| at most 1.9 times the largest exponent.
+    """
+    mantissa, bias = _MANTISSA[x], 127 if x is types.float32 else 1023
+
+    def emit(context, builder, signature, args):
+        value, exponent = args[0], _narrow(builder, args[1], mantissa)
+        whole, kind = exponent.type, value.type
+        number = lambda n: ir.Constant(whole, n)  # noqa: E731
+        # a logical shift of a positive number: AVX2 has no arithmetic one of 64 bits
+        half = builder.lshr(builder.add(exponent, number(4 * bias)), number(1))
+        half = builder.sub(half, number(2 * bias))
+        for part in (half, builder.sub(exponent, half)):
+            bits = builder.shl(builder.add(part, number(bias)), number(mantissa))
+            value = builder.fmul(value, builder.bitcast(bits, kind))
+        return value
+
+    return x(x, k), emit
+
+
+def _split_plain(x):
+    T = type(x)
+    if not (0 < x < math.inf):
+        return T(0), T(1)
+    m, k = np.frexp(x)
+    return (T(k), m) if m >= math.sqrt(0.5) else (T(k - 1), m + m)
+
+
+@emitted(_split_plain)
+def split(context, x):
+    """(k, m), both floats, with x == m * 2**k and m in [sqrt(1/2), sqrt(2)]; x > 0 and normal."""
+    mantissa, bias = _MANTISSA[x], 127 if x is types.float32 else 1023
+    root = int(
+        np.array(math.sqrt(0.5), np.float32 if mantissa == 23 else np.float64).view(
+            np.int32 if mantissa == 23 else np.int64
+        )
+    )
+
+    def emit(context, builder, signature, args):
+        kind = args[0].type
+        whole = ir.IntType(32 if mantissa == 23 else 64)
+        number = lambda n: ir.Constant(whole, n)  # noqa: E731
+        bits = builder.add(builder.bitcast(args[0], whole), number((bias << mantissa) - root))
+        m = builder.add(builder.and_(bits, number((1 << mantissa) - 1)), number(root))
+        # the exponent in the lowest bits of the float 2**mantissa
+        k = builder.lshr(bits, number(mantissa))
+        k = builder.or_(k, number((bias + mantissa) << mantissa))
+        k = builder.fsub(builder.bitcast(k, kind), ir.Constant(kind, float((1 << mantissa) + bias)))
+        return context.make_tuple(builder, signature.return_type, (k, builder.bitcast(m, kind)))
+
+    return types.UniTuple(x, 2)(x), emit
