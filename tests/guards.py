@@ -65,7 +65,7 @@ def run(side: str) -> int:
     warnings.simplefilter("ignore")
     count = 0
     for name, sample, case, dtype in build.cases(build.all_samples()):
-        print(name, flush=True)
+        print(name, flush=True)  # noqa: T201 (a program)
         sample_runs(sample, case, dtype, side)
         count += 1
     return count
@@ -78,4 +78,4 @@ def guarded_spec(spec, side: str) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    print(f"ran {run(sys.argv[1])} samples")
+    print(f"ran {run(sys.argv[1])} samples")  # noqa: T201
