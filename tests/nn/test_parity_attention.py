@@ -9,6 +9,8 @@ import numtorch as nt
 from numtorch import nn
 
 torch = pytest.importorskip("torch")
+# torch says of most Transformers that it will not make nested tensors for them
+pytestmark = pytest.mark.filterwarnings("ignore:enable_nested_tensor:UserWarning")
 
 
 def both(name, *args, **kwargs):
@@ -145,6 +147,9 @@ FORMS = [
     ("MultiheadAttention", (8, 2), {}),
     ("MultiheadAttention", (8, 2), {"kdim": 3, "add_bias_kv": True}),
     ("MultiheadAttention", (8, 2, 0.1, False), {"batch_first": True}),
+    ("TransformerEncoderLayer", (8, 2, 12, 0.2, "gelu"), {"norm_first": True}),
+    ("TransformerDecoderLayer", (8, 2, 12), {"bias": False}),
+    ("Transformer", (8, 2, 2, 1, 12), {"batch_first": True}),
 ]
 
 
@@ -166,6 +171,53 @@ def test_signatures(name, method):
     want = inspect.signature(getattr(getattr(torch.nn, name), method)).parameters.values()
     got = inspect.signature(getattr(getattr(nn, name), method)).parameters.values()
     assert [(p.name, p.kind) for p in got] == [(p.name, p.kind) for p in want]
+
+
+LAYERS = [
+    ({}, 0.0),
+    ({"batch_first": True}, 0.0),
+    ({"norm_first": True, "activation": "gelu"}, 0.0),
+    ({"bias": False}, 0.3),
+]
+
+
+@pytest.mark.parametrize(("settings", "dropout"), LAYERS)
+@pytest.mark.parametrize("masks", ["none", "causal", "padding"])
+def test_transformer(settings, dropout, masks):
+    theirs, ours = both("Transformer", 8, 2, 2, 2, 12, dropout, **settings)
+    shapes = [(2, n, 8) if settings.get("batch_first") else (n, 2, 8) for n in (5, 4)]
+    arguments = dict(zip(("src", "tgt"), [number(*s) for s in shapes], strict=True))
+    if masks == "causal":
+        arguments["tgt_mask"] = nn.Transformer.generate_square_subsequent_mask(4).numpy()
+    if masks == "padding":
+        arguments["src_key_padding_mask"] = arguments["memory_key_padding_mask"] = flag(2, 5)
+        arguments["tgt_mask"] = np.triu(np.ones((4, 4), bool), 1)
+    torch.manual_seed(5)
+    nt.manual_seed(5)
+    compare(theirs, ours, arguments)
+
+
+def test_encoder_without_batch():
+    theirs, ours = both("TransformerEncoderLayer", 8, 2, 12, 0.0)
+    theirs, ours = torch.nn.TransformerEncoder(theirs, 2), nn.TransformerEncoder(ours, 2)
+    compare(theirs, ours, {"src": number(5, 8), "mask": np.triu(np.ones((5, 5), bool), 1)})
+    compare(theirs, ours, {"src": number(5, 8), "src_key_padding_mask": flag(5)})
+
+
+def test_transformer_errors():
+    model = nn.Transformer(8, 2, 1, 1, 12)
+    with pytest.raises(RuntimeError, match="the batch number of src and tgt must be equal"):
+        model(nt.zeros(5, 2, 8), nt.zeros(4, 3, 8))
+    with pytest.raises(RuntimeError, match="must be equal to d_model, got"):
+        model(nt.zeros(5, 2, 6), nt.zeros(4, 2, 6))
+    with pytest.raises(RuntimeError, match="activation should be relu/gelu, not tanh"):
+        nn.TransformerEncoderLayer(8, 2, activation="tanh")
+
+
+def test_subsequent_mask():
+    make = nn.Transformer.generate_square_subsequent_mask
+    assert make(2).tolist() == [[0.0, -float("inf")], [0.0, 0.0]]
+    assert make(2, dtype=nt.float64).dtype is nt.float64
 
 
 ERRORS = [

@@ -67,7 +67,7 @@ SAMPLES = [
     op(
         F + "multi_head_attention_forward",
         case(*X, 4, 2, t(12, 4), t(12), None, None, False, 0.0, t(4, 4), t(4)),
-        case(*X, 4, 2, t(12, 4), None, K, K, True, 0.0, t(4, 4), None, need_weights=False),
+        case(*X, 4, 2, t(12, 4), None, K, K, True, 0.0, t(4, 4), None, average_attn_weights=False),
         method=False,
         cuda=False,  # made of operations that have samples
     ),
