@@ -15,6 +15,8 @@ ROOMS = (
     "norm",
     "index",
     "join",
+    "scan",
+    "sort",
     "random",
     "attention",
 )
