@@ -19,4 +19,5 @@ ROOMS = (
     "sort",
     "random",
     "attention",
+    "rnn",
 )

@@ -1,6 +1,6 @@
-"""Helpers for training: gradient clipping, parameters as one vector."""
+"""Helpers for training: gradient clipping, parameters as one vector, packed sequences."""
 
-from . import clip_grad, convert_parameters
+from . import clip_grad, convert_parameters, rnn
 from .clip_grad import (
     clip_grad_norm,
     clip_grad_norm_,
@@ -19,5 +19,6 @@ __all__ = [
     "convert_parameters",
     "get_total_norm",
     "parameters_to_vector",
+    "rnn",
     "vector_to_parameters",
 ]
