@@ -163,6 +163,7 @@ def correlate(x, weight, bias, out_channels, axes, kernel_size, groups, steps):
 
     n_panels = -(-out_channels // rows)
     panels_size = groups * n_panels * (depth + 1) * rows
+    padded_rows = out_channels % rows > 0
     slot = 0 if lay.direct else -(-(lay.elements + (vectors + 1) * lanes) // 64) * 64
     panels_first = n_panels * (depth + 1) * rows * itemsize > PANELS_FIRST_BYTES
     in_sizes, outer = [a.size for a in axes], lay.axis
@@ -181,8 +182,15 @@ def correlate(x, weight, bias, out_channels, axes, kernel_size, groups, steps):
 
     def launch(x, weight, bias, out):
         panels = scratch(panels_size, dtype)
+        planes = scratch(planes_size, dtype) if planes_size else x
+        # Lanes that are not stored compute with what no one wrote: with denormal numbers, in which
+        # a multiply-add takes a hundred cycles, if that memory held integers before.
+        if padded_rows:
+            panels.fill(0)
+        if planes_size:
+            planes.fill(0)
         pack(weight, bias, panels, *pack_facts)
-        run(x, panels, out, scratch(planes_size, dtype) if planes_size else x, *facts)
+        run(x, panels, out, planes, *facts)
 
     return launch
 
