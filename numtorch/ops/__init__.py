@@ -17,6 +17,7 @@ ROOMS = (
     "join",
     "scan",
     "sort",
+    "pad",
     "random",
     "attention",
     "rnn",

@@ -7,6 +7,7 @@ from ...core.out import to_out
 from ...core.shape import wrap_dim
 from ..copy import to_dtype
 from ..index.lines import gather_backward_op
+from ..index.rows import before
 from ..join import cat
 from ..reduce.results import named_results
 from ..view.basic import slice_view
@@ -111,7 +112,8 @@ def cumsum_(input, dim, *, dtype=None):
 def cumprod_(input, dim, *, dtype=None):
     """`cumprod` in place."""
     _check_kept(input, dtype, "cumprod_")
-    return replace(input, cumprod_op(input, wrap_dim(dim, input._spec.ndim)), cumprod_op.op)
+    result = cumprod_op(before(input), wrap_dim(dim, input._spec.ndim))
+    return replace(input, result, cumprod_op.op)
 
 
 # -- extremes --------------------------------------------------------------------------------------
@@ -157,8 +159,8 @@ def _logcumsumexp_vjp(g, input, out, dim):
     share = (input - out).exp().masked_fill(input == low, 0)
     if not input._spec.ndim:
         return g * share
-    before = _moved_on(out, dim, low)
-    weight = (before - out).exp().masked_fill(before == low, 0)
+    last = _moved_on(out, dim, low)
+    weight = (last - out).exp().masked_fill(last == low, 0)
     return share * recurrence_op(g, weight, dim, True)
 
 
