@@ -12,7 +12,7 @@ from ...backends.cpu import threads
 from ...backends.cpu.jit import PARALLEL_WORK, kernel, prange
 from ...backends.cpu.simd import lanes_of, registers
 from ...backends.registry import contiguous
-from . import depthwise, plan
+from . import depthwise, plan, winograd
 from .planes import gather, geometry, scratch, three
 from .tile import output_tile
 from .weight_grad import convolution_weight_grad
@@ -146,6 +146,8 @@ def correlate(x, weight, bias, out_channels, axes, kernel_size, groups, steps):
 
     `steps` are the weight's strides for a group, an output channel and an input channel.
     """
+    if winograd.fits(x, out_channels, axes, kernel_size, groups):
+        return winograd.correlate(x, weight, bias, out_channels, axes, steps)
     images, channels = x.shape[0], x.shape[1] // groups
     dtype = x.dtype.np
     itemsize = dtype.itemsize
