@@ -22,7 +22,7 @@ from .simd import (
     vectorized,
 )
 
-SCRATCH = 40960  # bytes: within the L1 cache, 48 KB or 32 KB with little lost
+SCRATCH = 81920  # bytes that a kernel takes on the stack: within the L2 cache
 
 
 def bits_of(dtype: np.dtype) -> np.ndarray:

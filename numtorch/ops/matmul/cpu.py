@@ -1,55 +1,24 @@
-"""CPU products: BLAS by way of NumPy for floating-point numbers, loops for integers.
+"""CPU launchers of the products: see gemm.py and gemv.py for the loops.
 
-`np.dot` is 0.35 us shorter than `np.matmul` for small matrices, but takes only two dimensions
-and a contiguous result. Transposed operands go to BLAS as views; NumPy copies what has no unit
-stride.
+No BLAS takes part: its threads wait for each other when the cores are busy, and its results depend
+on how many there are.
 """
 
 import math
 
 import numpy as np
 
-from ...backends.cpu import threads
+from ...backends.cpu import memory
 from ...backends.cpu.jit import bind, kernel, prange
 from ...backends.registry import contiguous
+from ..copy.layout import launch_copy
 from ..pointwise.cpu import launch_loop
 from ..pointwise.define import type_name
 from .addends import added
-from .batches import starts
+from .gemm import as_matrix, products
+from .gemv import inner_product, matrix_vector
 
-threads.limit_blas(threads.get_num_threads())  # one thread count for kernels and BLAS
 BLOCK = 64  # columns that one sum over rows keeps in float64
-
-
-# -- kernels -------------------------------------------------------------------------------------
-@kernel
-def integer_product(a, b, out, rows, m, n, k, offsets, am, ak, bk, bn):
-    """out[i, j] = sum of a[i, l] * b[l, j], for matrices that begin at `offsets` (of a, then of b).
-
-    One iteration of the parallel loop owns one row of the result.
-    """
-    T = out.dtype.type
-    for r in prange(rows):
-        batch, i = r // m, r % m
-        x, y, to = offsets[2 * batch] + i * am, offsets[2 * batch + 1], r * n
-        for j in range(n):
-            out[to + j] = T(0)
-        for l in range(k):  # noqa: E741 (the contracted index)
-            v, at = a[x + l * ak], y + l * bk
-            if bn == 1:  # this loop vectorizes
-                for j in range(n):
-                    out[to + j] = T(out[to + j] + T(v * b[at + j]))
-            else:
-                for j in range(n):
-                    out[to + j] = T(out[to + j] + T(v * b[at + j * bn]))
-
-
-@kernel
-def add_rows(out, bias, rows, n):
-    """out[i, j] += bias[j]. One iteration of the parallel loop owns one row."""
-    for i in prange(rows):
-        for j in range(n):
-            out[i * n + j] += bias[j]
 
 
 @kernel
@@ -69,129 +38,109 @@ def column_sums(x, out, rows, n):
 
 # -- matrices ------------------------------------------------------------------------------------
 def mm_op(mat1, mat2, out, *, ta, tb):
-    """One GEMM."""
+    """One product."""
     return rows_op(mat1, mat2, out, ta=ta, tb=tb)
 
 
 def rows_op(mat1, mat2, out, *, ta, tb):
-    """One GEMM of operands seen as matrices."""
-    flat1, flat2, flat = (matrix(s) for s in (mat1, mat2, out))
+    """One product of operands seen as matrices."""
     if not out.contiguous:
-        return through(out, rows_op(mat1, mat2, out.like(), ta=ta, tb=tb))
-    if not mat1.dtype.is_floating_point:
-        dense = [
-            s.like(shape=f) if f else s for s, f in ((mat1, flat1), (mat2, flat2), (out, flat))
-        ]
-        product = integers(*dense, ta, tb)
-        if not (flat1 or flat2):
-            return product  # the kernel does not look at the shape of the result
-        return lambda a, b, o: product(_dense(a, flat1), _dense(b, flat2), o)
-    dot = np.dot
-    if flat1 or flat2 or flat:
-        shape1, shape2, shape = flat1 or mat1.shape, flat2 or mat2.shape, flat or out.shape
-
-        def folded(a, b, o):
-            a, b = a.reshape(shape1), b.reshape(shape2)
-            dot(a.T if ta else a, b.T if tb else b, o.reshape(shape))
-
-        return folded
-    if ta:
-        return (lambda a, b, o: dot(a.T, b.T, o)) if tb else lambda a, b, o: dot(a.T, b, o)
-    return (lambda a, b, o: dot(a, b.T, o)) if tb else bind(dot, 3)
+        return _staged(out, rows_op(mat1, mat2, out.like(), ta=ta, tb=tb), 2)
+    return _of_matrices(mat1, mat2, out, ta, tb)
 
 
-def matrix(spec) -> tuple[int, int] | None:
-    """The matrix whose rows are all leading dimensions; None if the tensor is one already."""
-    if spec.ndim == 2:
-        return None
-    return math.prod(spec.shape[:-1]), spec.shape[-1]
+def _of_matrices(mat1, mat2, out, ta, tb, bias=None):
+    """`products`, for operands whose leading dimensions are rows."""
+    seen1, seen2 = as_matrix(mat1), as_matrix(mat2)
+    flat = out.like((math.prod(out.shape[:-1]), out.shape[-1]))
+    if seen1 is not None and seen2 is not None:
+        return _product(seen1, seen2, flat, ta, tb, bias)
+    dense1, dense2 = (s.like() if seen is None else s for s, seen in ((mat1, seen1), (mat2, seen2)))
+    run = _of_matrices(dense1, dense2, out, ta, tb, bias)
+    copies = [
+        (i, memory.allocator(dense), launch_copy(given, dense))
+        for i, (given, dense) in enumerate(((mat1, dense1), (mat2, dense2)))
+        if given is not dense
+    ]
+
+    def copied(*arrays):
+        changed = list(arrays)
+        for i, make, fill in copies:
+            changed[i] = make()
+            fill(arrays[i], changed[i])
+        run(*changed)
+
+    return copied
 
 
-def _dense(array, shape):
-    return np.ascontiguousarray(array).reshape(shape) if shape else array
+def _product(a, b, out, ta, tb, bias=None):
+    """A product of matrices, or of a row and a matrix."""
+    (m, n), k = out.shape, a.shape[int(not ta)]
+    if m == 1 and bias is None and a.strides[int(not ta)] == 1 and 1 in b.strides and n and k:
+        matrix = b if tb else b.strided((n, k), (b.strides[1], b.strides[0]))
+        run = matrix_vector(matrix, a.like((k,)), out.like((n,)))
+        return lambda x, y, o: run(y, x, o)
+    return products(a, b, out, ta, tb, bias)
 
 
-def through(out, run):
-    """`run` into contiguous memory, then copied to where `out` lies."""
-    shape, dtype = tuple(out.shape), out.dtype.np
+def _staged(out, run, inputs):
+    """`run` into contiguous memory, then a copy to where `out` lies."""
+    dense = out.like()
+    make, place = memory.allocator(dense), launch_copy(dense, out)
 
-    def staged(a, b, o):
-        temporary = np.empty(shape, dtype)
-        run(a, b, temporary)
-        np.copyto(o, temporary)
+    def staged(*arrays):
+        temporary = make()
+        run(*arrays[:inputs], temporary)
+        place(temporary, arrays[inputs])
 
     return staged
 
 
-def integers(a, b, out, ta, tb):
-    """The loop for integers, over operands of any strides."""
-    m, n = out.shape[-2:]
-    k = a.shape[-2] if ta else a.shape[-1]
-    am, ak = reversed(a.strides[-2:]) if ta else a.strides[-2:]
-    bk, bn = reversed(b.strides[-2:]) if tb else b.strides[-2:]
-    batch = out.shape[:-2]
-    offsets = np.stack([starts(s, batch) for s in (a, b)], -1).ravel().astype(np.int64)
-    facts = math.prod(batch) * m, m, n, k, offsets, am, ak, bk, bn
-    run = integer_product.compile(a, b, out, *facts, work=out.numel * k)
-    return bind(run, 3, *facts)
-
-
 # -- vectors and batches -------------------------------------------------------------------------
+@contiguous("vec")
 def mv_op(input, vec, out):
-    """BLAS's GEMV, or one GEMV for all matrices of a batch."""
-    if not input.dtype.is_floating_point:
-        product = rows_op(
-            input,
-            vec.like(shape=(*vec.shape, 1)),
-            out.like(shape=(*out.shape, 1)),
-            ta=False,
-            tb=False,
-        )
-        return lambda a, x, o: product(a, np.ascontiguousarray(x)[:, None], o.reshape(*o.shape, 1))
-    if input.ndim == 2 and out.contiguous:
-        return bind(np.dot, 3)
-    matmul = np.matmul
-    return lambda a, x, o: matmul(a, x, out=o)
+    """A matrix, or a batch of matrices, times one vector."""
+    if not out.contiguous:
+        return _staged(out, mv_op(input, vec, out.like()), 2)
+    return matrix_vector(input, vec, out)
 
 
 @contiguous
 def dot_op(input, tensor, out):
     """An inner product."""
-    return bind(np.dot, 3)
+    return inner_product(input, tensor, out)
 
 
 def bmm_op(input, mat2, out, *, ta, tb):
-    """One GEMM for each matrix of the batch."""
+    """One product for each matrix of the batch."""
     return matmul_op(input, mat2, out, ta=ta, tb=tb)
 
 
 def matmul_op(input, mat2, out, *, ta, tb):
-    """One GEMM for each matrix of a broadcast batch."""
-    if not input.dtype.is_floating_point:
-        dense = out.dense()
-        product = integers(input, mat2, dense, ta, tb)
-        return product if out.contiguous else through(out, product)
-    matmul = np.matmul
-
-    def batched(a, b, o):
-        matmul(a.swapaxes(-1, -2) if ta else a, b.swapaxes(-1, -2) if tb else b, out=o)
-
-    return batched
+    """One product for each matrix of a broadcast batch."""
+    if not out.contiguous:
+        return _staged(out, products(input, mat2, out.like(), ta, tb), 2)
+    return products(input, mat2, out, ta, tb)
 
 
 # -- sums with products --------------------------------------------------------------------------
 def addmm_op(input, mat1, mat2, out, *, beta, alpha):
-    """A GEMM and one pass."""
+    """A product whose sums begin with the input, if that is a vector; else a product and a pass."""
+    vector = input.shape == out.shape[-1:] and input.contiguous and out.contiguous
+    if vector and beta == alpha == 1:
+        run = _of_matrices(mat1, mat2, out, False, False, input)
+        return lambda x, a, b, o: run(a, b, x, o)
     return added(launch_loop, input, out, mm_op(mat1, mat2, out, ta=False, tb=False), beta, alpha)
 
 
+@contiguous("vec")
 def addmv_op(input, mat, vec, out, *, beta, alpha):
-    """A GEMV and one pass."""
+    """A product and one pass."""
     return added(launch_loop, input, out, mv_op(mat, vec, out), beta, alpha)
 
 
 def baddbmm_op(input, batch1, batch2, out, *, beta, alpha):
-    """A batch of GEMMs and one pass."""
+    """A batch of products and one pass."""
     return added(
         launch_loop, input, out, bmm_op(batch1, batch2, out, ta=False, tb=False), beta, alpha
     )
@@ -199,33 +148,18 @@ def baddbmm_op(input, batch1, batch2, out, *, beta, alpha):
 
 # -- linear layers -------------------------------------------------------------------------------
 def linear_op(input, weight, bias, out):
-    """A GEMM, then the bias added to rows that are still in the cache."""
+    """A product whose sums begin with the bias."""
+    if bias.shape == out.shape[-1:] and bias.contiguous and out.contiguous:
+        return _of_matrices(input, weight, out, False, True, bias)
     product = rows_op(input, weight, out, ta=False, tb=True)
-    rows, n = math.prod(out.shape[:-1]), out.shape[-1]
-    if bias.shape != out.shape[-1:] or not bias.contiguous or not out.contiguous:
-        name = type_name(out.dtype)
-        add = launch_loop("add", ("a + b",), (name, name), name, (out, bias), (out,))
+    name = type_name(out.dtype)
+    add = launch_loop("add", ("a + b",), (name, name), name, (out, bias), (out,))
 
-        def with_broadcast(x, w, b, o):
-            product(x, w, o)
-            add(o, b, o)
-
-        return with_broadcast
-    add = add_rows.compile(out, bias, rows, n, work=out.numel)
-    if input.ndim == 2 and input.dtype.is_floating_point:
-        dot = np.dot
-
-        def plain(x, w, b, o):
-            dot(x, w.T, o)
-            add(o, b, rows, n)
-
-        return plain
-
-    def with_bias(x, w, b, o):
+    def with_broadcast(x, w, b, o):
         product(x, w, o)
-        add(o, b, rows, n)
+        add(o, b, o)
 
-    return with_bias
+    return with_broadcast
 
 
 def linear_rows_op(input, weight, bias, out):

@@ -1,7 +1,7 @@
 """Products of matrices, and the primitives that everything else in this room is made of.
 
 A product has flags for transposed operands, so that derivatives need no transposed views: the
-gradient of A @ B for A is `mm_op(g, B, False, True)`. BLAS reads either order of dimensions.
+gradient of A @ B for A is `mm_op(g, B, False, True)`. Kernels read either order of dimensions.
 """
 
 import math

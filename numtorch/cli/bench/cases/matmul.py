@@ -8,25 +8,58 @@ def product(m, k, n, batch=1):
     return 4.0 * batch * (m * k + k * n + m * n), 2.0 * batch * m * k * n
 
 
-_linear = normal(64, 400), normal(120, 400), normal(120)
+def mm(m, k, n, quick=False):
+    """A product of two matrices."""
+    return Case(
+        f"mm {m}x{k}x{n}", "matmul",
+        forward(lambda lib, a, b: a @ b, normal(m, k), normal(k, n)), *product(m, k, n), quick,
+    )  # fmt: skip
+
+
+def bmm(batch, m, k, n):
+    """Products of two batches."""
+    return Case(
+        f"bmm {batch} x {m}x{k}x{n}", "matmul",
+        forward(lambda lib, a, b: a.bmm(b), normal(batch, m, k), normal(batch, k, n)),
+        *product(m, k, n, batch),
+    )  # fmt: skip
+
+
+def mv(m, k):
+    """A matrix and a vector."""
+    return Case(
+        f"mv {m}x{k}", "matmul",
+        forward(lambda lib, a, v: a @ v, normal(m, k), normal(k)), *product(m, k, 1),
+    )  # fmt: skip
+
+
+def linear(m, k, n, quick=False):
+    """A linear layer, forward and backward."""
+    return Case(
+        f"linear {m}x{k}->{n}, backward", "matmul",
+        backward(
+            lambda lib, x, w, b: lib.nn.functional.linear(x, w, b),
+            normal(m, k), normal(n, k), normal(n), leaves=3,
+        ),
+        *(3 * v for v in product(m, k, n)), quick,
+    )  # fmt: skip
+
+
 CASES = [
-    Case(
-        "mm 1024x1024x1024", "matmul",
-        forward(lambda lib, a, b: a @ b, normal(1024, 1024), normal(1024, 1024)),
-        *product(1024, 1024, 1024), True,
-    ),
-    Case(
-        "mm 32x64x128", "matmul",
-        forward(lambda lib, a, b: a @ b, normal(32, 64), normal(64, 128)), *product(32, 64, 128),
-    ),
-    Case(
-        "bmm 64 x 64x64x64", "matmul",
-        forward(lambda lib, a, b: a.bmm(b), normal(64, 64, 64), normal(64, 64, 64)),
-        *product(64, 64, 64, 64),
-    ),
-    Case(
-        "linear 64x400->120, backward", "matmul",
-        backward(lambda lib, x, w, b: lib.nn.functional.linear(x, w, b), *_linear, leaves=3),
-        *(3 * v for v in product(64, 400, 120)), True,
-    ),
-]  # fmt: skip
+    mm(32, 64, 128),
+    mm(127, 131, 113),
+    mm(8, 512, 512),
+    mm(1024, 1024, 1024, quick=True),
+    bmm(64, 64, 64, 64),
+    bmm(96, 64, 64, 64),
+    bmm(32, 128, 128, 64),
+    bmm(12, 33, 57, 29),
+    mv(512, 512),
+    mv(2048, 2048),
+    mv(4096, 10),
+    linear(1, 64, 64),
+    linear(32, 128, 10),
+    linear(64, 400, 120, quick=True),
+    linear(256, 784, 512),
+    linear(2048, 768, 768),
+]

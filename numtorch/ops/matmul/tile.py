@@ -1,0 +1,103 @@
+"""The register tile of a product of matrices, as LLVM vector code.
+
+The plain twin defines what the tile computes, and runs in its place under `NUMBA_DISABLE_JIT=1`.
+"""
+
+import functools
+
+from ...backends.cpu.simd import (
+    as_mask,
+    integer,
+    load,
+    load_where,
+    loop,
+    multiply_add,
+    registers,
+    splat,
+    store,
+    store_where,
+    types,
+    vector_of,
+    vectorized,
+)
+
+ROWS = 8 if registers()[1] >= 32 else 4  # with 3 vectors: 24 sums, 3 loads and a broadcast
+VECTORS = 3
+
+
+def plain_product_tile(
+    vectors, a, at, am, ak, used, b, base, bk, k, first, begin, pitch_first, out, to, pitch, width
+):
+    """out[i, j] = first[i, j] + sum over l < k of a[i, l] * b[l, j], for i < used and j < width.
+
+    a[i, l] lies at `at` + i * am + l * ak, b[l, j] at `base` + l * bk + j, and first[i, j] and
+    out[i, j] at `begin` and `to` + i * their pitch + j.
+    """
+    T = out.dtype.type
+    for i in range(used):
+        for j in range(width):
+            total = first[begin + i * pitch_first + j]
+            for l in range(k):  # noqa: E741 (the contracted index)
+                total = T(total + T(a[at + i * am + l * ak] * b[base + l * bk + j]))
+            out[to + i * pitch + j] = total
+
+
+@functools.cache
+def product_tile(vectors: int):
+    """The tile of ROWS rows by `vectors` vectors of columns; k, used and width are positive.
+
+    Per step of k: `vectors` loads, ROWS broadcasts, ROWS * vectors multiply-adds. Rows from `used`
+    on repeat the last one and are not stored; the last vector is masked.
+    """
+
+    @vectorized(functools.partial(plain_product_tile, vectors))
+    def tile(_, a, at, am, ak, used, b, base, bk, k, first, begin, pitch_first, out, to, pitch,
+             width):  # fmt: skip
+        def codegen(context, builder, signature, args):
+            (a_, at_, am_, ak_, used_, b_, base_, bk_, k_, first_, begin_, pitch_first_, out_, to_,
+             pitch_, width_) = args  # fmt: skip
+            vector, size = vector_of(out)
+            lanes, last = vector.count, builder.sub(used_, integer(1))
+            rest = builder.sub(width_, integer((vectors - 1) * lanes))
+            ones = builder.sub(builder.shl(integer(1), rest), integer(1))
+            mask = as_mask(builder, ones, lanes)
+
+            def row_of(pointer, offset, pitch, i):
+                return builder.gep(pointer, [builder.add(offset, builder.mul(i, pitch))])
+
+            def vectors_at(pointer):
+                places = [builder.gep(pointer, [integer(v * lanes)]) for v in range(vectors)]
+                found = [load(builder, p, vector, size) for p in places[:-1]]
+                return [*found, load_where(builder, places[-1], mask, vector, size)]
+
+            rows = [integer(i) for i in range(ROWS)]
+            rows = [builder.select(builder.icmp_signed("<", i, last), i, last) for i in rows]
+            lines = [row_of(a_, at_, am_, i) for i in rows]
+            start = [v for i in rows for v in vectors_at(row_of(first_, begin_, pitch_first_, i))]
+            columns = builder.gep(b_, [base_])
+            step, sums, close = loop(builder, k_, start)
+            right = vectors_at(builder.gep(columns, [builder.mul(step, bk_)]))
+            along = builder.mul(step, ak_)
+            new = []
+            for i, line in enumerate(lines):
+                left = splat(builder, builder.load(builder.gep(line, [along])), vector)
+                partial = sums[i * vectors : (i + 1) * vectors]
+                pairs = zip(right, partial, strict=True)
+                new += [multiply_add(builder, left, r, s) for r, s in pairs]
+            sums = close(new)
+            # The rows are stored from the last to the first, so that a repeated one is overwritten.
+            for i in reversed(range(ROWS)):
+                row = row_of(out_, to_, pitch_, rows[i])
+                for v, total in enumerate(sums[i * vectors : (i + 1) * vectors]):
+                    place = builder.gep(row, [integer(v * lanes)])
+                    if v < vectors - 1:
+                        store(builder, total, place, size)
+                    else:
+                        store_where(builder, total, place, mask, size)
+            return context.get_dummy_value()
+
+        i = types.intp
+        kinds = (a, i, i, i, i, b, i, i, i, first, i, i, out, i, i, i)
+        return types.void(*kinds), codegen
+
+    return tile

@@ -1,0 +1,143 @@
+"""Products on the CPU: the tile against its twin, blocks of any shape, strides, threads."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import numtorch as nt
+from numtorch.backends.cpu.jit import kernel, prange
+from numtorch.backends.cpu.simd import lanes_of
+from numtorch.core.plans import clear_plans
+from numtorch.core.spec import Spec
+from numtorch.ops.matmul import gemm
+from numtorch.ops.matmul.tile import ROWS, plain_product_tile, product_tile
+
+RNG = np.random.default_rng(11)
+DTYPES = ["float32", "float64", "int32", "int64"]
+
+
+def numbers(shape, dtype="float32"):
+    """Small whole numbers, whose products and sums are exact in any order."""
+    return RNG.integers(-4, 5, shape).astype(dtype)
+
+
+# -- the tile --------------------------------------------------------------------------------------
+def tile_kernel(vectors):
+    tile = product_tile(vectors)
+
+    @kernel
+    def run(a, b, first, out, at, am, ak, used, base, bk, k, begin, step, to, pitch, width):
+        for _ in prange(1):
+            tile(
+                a, at, am, ak, used, b, base, bk, k, first, begin, step, out, to, pitch, width
+            )  # fmt: skip
+
+    return run
+
+
+@pytest.mark.parametrize("vectors", [1, 2, 3])
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+def test_the_tile_is_its_twin_and_writes_nothing_else(vectors, dtype):
+    lanes, run = lanes_of(np.dtype(dtype).itemsize), tile_kernel(vectors)
+    a, b, first = (numbers(4000, dtype) for _ in range(3))
+    for used, k, last in itertools.product({1, ROWS - 1, ROWS}, (1, 7), {1, lanes - 1, lanes}):
+        width = (vectors - 1) * lanes + last
+        for am, ak in ((k + 2, 1), (1, ROWS + 3)):
+            out = numbers(ROWS * 100, dtype)
+            wanted = out.copy()
+            plain_product_tile(
+                vectors, a, 3, am, ak, used, b, 5, 97, k, first, 2, 61, wanted, 9, 90, width
+            )
+            facts = (3, am, ak, used, 5, 97, k, 2, 61, 9, 90, width)
+            run.compile(a, b, first, out, *facts)(a, b, first, out, *facts)
+            assert np.array_equal(out, wanted)
+
+
+# -- products --------------------------------------------------------------------------------------
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 3), st.integers(1, 40), st.integers(0, 70), st.integers(1, 110),
+    st.tuples(st.booleans(), st.booleans(), st.booleans()), st.sampled_from(DTYPES),
+)  # fmt: skip
+def test_products_of_any_shape(batch, m, k, n, flags, dtype):
+    ta, tb, biased = flags
+    a = numbers((batch, k, m) if ta else (batch, m, k), dtype)
+    b = numbers((batch, n, k) if tb else (batch, k, n), dtype)
+    bias, out = numbers(n, dtype), numbers((batch, m, n), dtype)
+    kind = getattr(nt, dtype)
+    specs = [Spec.of(x.shape, kind) for x in (a, b, out, bias)]
+    run = gemm.products(*specs[:3], ta, tb, specs[3] if biased else None)
+    run(a, b, *([bias] if biased else []), out)
+    wanted = np.matmul(a.swapaxes(1, 2) if ta else a, b.swapaxes(1, 2) if tb else b)
+    assert np.array_equal(out, wanted + (bias if biased else 0))
+
+
+BLOCKS = [(300, 100, 70), (70, 801, 100), (65, 400, 330), (5, 70, 1000), (129, 17, 257)]
+
+
+@pytest.mark.parametrize("shape", BLOCKS, ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_blocks_join_without_seams(monkeypatch, shape, dtype):
+    monkeypatch.setattr(gemm, "DEPTH", 64)
+    monkeypatch.setattr(gemm, "PACK", 0)
+    monkeypatch.setattr(gemm, "REPACK", 0)
+    clear_plans()
+    m, k, n = shape
+    for ta, tb in itertools.product((False, True), repeat=2):
+        a, b = numbers((k, m) if ta else (m, k), dtype), numbers((n, k) if tb else (k, n), dtype)
+        x, y = nt.from_numpy(a), nt.from_numpy(b)
+        found = (x.t() if ta else x) @ (y.t() if tb else y)
+        assert np.array_equal(found.numpy(), (a.T if ta else a) @ (b.T if tb else b))
+    clear_plans()
+
+
+@pytest.mark.parametrize("step", [1, 2])
+@pytest.mark.parametrize("sizes", [(1, 90, 33), (33, 90, 1), (7, 6, 300), (90, 5, 5)], ids=str)
+def test_strided_operands(step, sizes):
+    m, k, n = sizes
+    a, b = numbers((step * m, step * k)), numbers((step * k, step * n))
+    x, y = nt.from_numpy(a)[::step, ::step], nt.from_numpy(b)[::step, ::step]
+    wanted = a[::step, ::step] @ b[::step, ::step]
+    assert np.array_equal((x @ y).numpy(), wanted)
+    assert np.array_equal((x @ y[:, 0]).numpy(), wanted[:, 0])
+    assert np.array_equal((x.t().contiguous().t() @ y[:, 0]).numpy(), wanted[:, 0])
+    assert np.array_equal((x[0] @ y).numpy(), wanted[0])
+
+
+def test_rows_of_expanded_and_permuted_tensors():
+    a, w = numbers((3, 5, 20)), numbers((7, 20))
+    x = nt.from_numpy(a)
+    for seen, wanted in (
+        (x.transpose(0, 1), a.swapaxes(0, 1) @ w.T),
+        (x[:, :1].expand(3, 4, 20), np.broadcast_to(a[:, :1], (3, 4, 20)) @ w.T),
+        (x[:, :, :1].expand(3, 5, 20), np.broadcast_to(a[:, :, :1], (3, 5, 20)) @ w.T),
+    ):
+        found = nt.nn.functional.linear(seen, nt.from_numpy(w))
+        assert np.array_equal(found.numpy(), wanted)
+
+
+@pytest.mark.parametrize("n", [0, 1, 63, 70_000, 200_003])
+def test_inner_products(n):
+    a, b = numbers(n, "int64"), numbers(n, "int64")
+    assert nt.dot(nt.from_numpy(a), nt.from_numpy(b)).item() == a @ b
+
+
+def test_products_wrap_around_as_integers_do():
+    a = np.array([[2**30, 3]], np.int32)
+    b = np.array([[4, 5], [6, 2**31 - 1]], np.int32)
+    assert np.array_equal((nt.from_numpy(a) @ nt.from_numpy(b)).numpy(), a @ b)
+
+
+def test_no_number_of_threads_changes_a_bit():
+    normal = lambda *shape: nt.from_numpy(RNG.standard_normal(shape).astype("float32"))  # noqa: E731
+    a, b, v = normal(300, 410), normal(410, 290), normal(410)
+    batch, before, found = normal(30, 40, 410), nt.get_num_threads(), []
+    for threads in (1, 2):
+        nt.set_num_threads(threads)
+        results = (a @ b, batch @ b, a @ v, b.t() @ v, batch.reshape(-1) @ batch.reshape(-1))
+        found.append([r.numpy().tobytes() for r in results])
+    nt.set_num_threads(before)
+    assert found[0] == found[1]
