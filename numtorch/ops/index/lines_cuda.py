@@ -14,21 +14,8 @@ from ...core.shape import extent
 from ..pointwise.cuda import launch_loop
 from ..pointwise.define import type_name
 from .geometry import Lines, Loop
-from .rows_cuda import (
-    ADD,
-    ATOMIC,
-    BUSY,
-    FEW,
-    INT64,
-    MAX,
-    MIN,
-    MULTIPLY,
-    SET,
-    bounds_error,
-    clear,
-    combine,
-    copier,
-)  # fmt: skip
+from .launch import ADD, MAX, MIN, MULTIPLY, SET
+from .rows_cuda import ATOMIC, BUSY, FEW, INT64, bounds_error, clear, combine, copier
 
 __all__ = [
     "gather_backward_op", "gather_op", "scatter_add_op", "scatter_combine_op", "scatter_op",

@@ -10,7 +10,6 @@ from ..pointwise.define import type_name
 from .errors import WRAPPING, out_of_bounds
 from .geometry import Loop, Rows, chunk_of, index_shape
 
-SET, ADD, MULTIPLY, MAX, MIN = range(5)
 empty, INT64 = np.empty, np.dtype(np.int64)
 
 

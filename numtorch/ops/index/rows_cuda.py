@@ -17,8 +17,8 @@ from ..pointwise.cuda import launch_loop
 from ..pointwise.define import type_name
 from .errors import STRICT, WRAPPING
 from .geometry import Loop, Rows, index_shape
+from .launch import ADD, SET
 
-SET, ADD, MULTIPLY, MAX, MIN = range(5)
 INT64, INT32 = np.dtype(np.int64), np.dtype(np.int32)
 ATOMIC = (float32, float64, int32, int64)  # dtypes that the hardware adds atomically
 BUSY = 8192  # threads from which on the ordered form keeps a GPU busy
