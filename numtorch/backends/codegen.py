@@ -11,6 +11,7 @@ own variables are words, as operands may be called by any letter.
 """
 
 import ast
+import copy
 import functools
 
 # Functions that differ between integers and floating-point numbers: the library has NAME_int and
@@ -72,6 +73,16 @@ def scalar_code(expression: str, compute: str) -> str:
     return ast.unparse(ast.fix_missing_locations(tree))
 
 
+# Functions with a vectorizable form, NAME_near, for arguments of which `far` is false.
+RANGED = frozenset(("cos", "sin", "tan"))
+BLOCK = 1024  # elements that are tested together
+
+
+def _ranged_calls(tree) -> list[ast.Call]:
+    calls = (n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name))
+    return [c for c in calls if c.func.id in RANGED]  # type: ignore[attr-defined]
+
+
 class Loop:
     """What a pointwise kernel needs to know.
 
@@ -109,6 +120,32 @@ class Loop:
         pairs = enumerate(zip(self.names, self.operands, self.converts, self.scalars, strict=True))
         return [f"{n} = {t}({p}[{index(i)}])" for i, (n, p, t, s) in pairs if not s]
 
+    def far(self) -> str:
+        """Code for whether an element needs more than the forms for near arguments; mostly none."""
+        code = [ast.parse(scalar_code(e, self.compute), mode="eval") for e in self.expressions]
+        arguments = {ast.unparse(c.args[0]): None for tree in code for c in _ranged_calls(tree)}
+        return " | ".join(f"far({a})" for a in arguments)
+
+    def near(self) -> "Loop":
+        """The loop over elements of which none is far."""
+        made = copy.copy(self)
+        trees = [ast.parse(e.strip(), mode="eval") for e in self.expressions]
+        for call in [c for tree in trees for c in _ranged_calls(tree)]:
+            call.func = ast.Name(f"{call.func.id}_near", ast.Load())  # type: ignore[attr-defined]
+        made.expressions = tuple(ast.unparse(tree) for tree in trees)
+        return made
+
+    def lines(self, header: str, read_at, write_at) -> list[str]:
+        """The innermost loop on the CPU; where it has a `far`, a test and two loops."""
+        far = self.far()
+        if not far:
+            return [header] + [f"    {t}" for t in self.read(read_at) + self.write(write_at)]
+        lines = ["beyond = False", header, *(f"    {t}" for t in self.read(read_at))]
+        lines += [f"    beyond |= {far}", "if beyond:", f"    {header}"]
+        lines += [f"        {t}" for t in self.read(read_at) + self.write(write_at)]
+        near = self.near().lines(header, read_at, write_at)
+        return lines + ["else:", *(f"    {t}" for t in near)]
+
     def write(self, index) -> list[str]:
         """The results, all computed before any is stored: an output may be an input's memory."""
         code = [scalar_code(e, self.compute) for e in self.expressions]
@@ -123,10 +160,16 @@ def flat_source(loop: Loop, name: str) -> str:
     """CPU: all operands lie element by element."""
     here = lambda i: "index"  # noqa: E731
     lines = [f"def {name}({', '.join(loop.operands + loop.outs)}, count):"]
-    lines.append(f'    """{loop.title}. One iteration of the parallel loop owns one element."""')
+    owned = "one block" if loop.far() else "one element"
+    lines.append(f'    """{loop.title}. One iteration of the parallel loop owns {owned}."""')
     lines += [f"    {line}" for line in loop.hoisted()]
-    lines.append("    for index in prange(count):")
-    lines += [f"        {line}" for line in loop.read(here) + loop.write(here)]
+    header = "for index in prange(count):"
+    if loop.far():
+        lines.append(f"    for block in prange((count + {BLOCK - 1}) // {BLOCK}):")
+        lines.append(f"        first = int64(block) * {BLOCK}")
+        header = f"for index in range(first, min(first + {BLOCK}, count)):"
+    deep = " " * (8 if loop.far() else 4)
+    lines += [deep + line for line in loop.lines(header, here, here)]
     return "\n".join(lines) + "\n"
 
 
@@ -159,9 +202,7 @@ def strided_source(loop: Loop, name: str) -> str:
     def body(step: str) -> list[str]:
         at_in = lambda i: f"i_p{i} + column{step.format(f'p{i}')}"  # noqa: E731
         at_out = lambda k: f"i_out{k} + column{step.format(f'out{k}')}"  # noqa: E731
-        return ["for column in range(count):"] + [
-            f"    {line}" for line in loop.read(at_in) + loop.write(at_out)
-        ]
+        return loop.lines("for column in range(count):", at_in, at_out)
 
     lines.append(f"        if {' and '.join(f'q_{p} == 1' for p in arrays)}:")
     lines += [f"            {line}" for line in body("")]

@@ -14,25 +14,35 @@ from numpy import float32, float64, int8, int16, int32, int64, uint8
 from ..codegen import Loop, flat_source, strided_source
 from .jit import Kernel, inline, prange
 from .vmath import (
+    atan,
+    cos,
+    cos_near,
     cosh,
     erf,
     erfc,
     exp,
     exp2,
     expm1,
+    far,
     log,
     log1p,
     log2,
     log10,
+    pow,
     sigmoid,
     silu,
+    sin,
+    sin_near,
     sinh,
+    tan,
+    tan_near,
     tanh,
 )
 
 __all__ = ["float32", "float64", "int8", "int16", "int32", "int64", "prange", "uint8"]
 __all__ += ["cosh", "erf", "erfc", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10"]
-__all__ += ["sigmoid", "silu", "sinh", "tanh"]
+__all__ += ["atan", "cos", "cos_near", "far", "pow", "sigmoid", "silu", "sin", "sin_near", "sinh"]
+__all__ += ["tan", "tan_near", "tanh"]
 
 inf, nan = math.inf, math.nan
 
@@ -45,7 +55,7 @@ sqrt, floor_float, ceil_float, trunc_float, rint_float = (
     np.trunc,
     np.rint,
 )
-sin, cos, tan, asin, acos, atan = np.sin, np.cos, np.tan, np.arcsin, np.arccos, np.arctan
+asin, acos = np.arcsin, np.arccos
 asinh, acosh, atanh = np.arcsinh, np.arccosh, np.arctanh
 lgamma, atan2, hypot, copysign = math.lgamma, math.atan2, math.hypot, math.copysign
 c_modulo_float, fabs = np.fmod, np.fabs
@@ -167,7 +177,7 @@ def c_modulo_int(a, b):
 @inline
 def power_float(a, b):
     """a ** b; squares without a call."""
-    return a * a if b == 2 else a**b
+    return a * a if b == 2 else pow(a, b)
 
 
 @inline

@@ -12,7 +12,9 @@ from ...backends.cpu.scalar import kernel_for
 from ...core import dtype as dtypes
 from .define import LETTERS, geometry_of, scalar_kinds, type_name
 
-_EXPENSIVE = re.compile(r"(exp|log|sigmoid|silu|sin|cos|tan|erf|pow|sqrt|division|modulo|hypot)\w*\(")
+_EXPENSIVE = re.compile(
+    r"(exp|log|sigmoid|silu|sin|cos|tan|erf|pow|sqrt|division|modulo|hypot)\w*\("
+)
 
 
 def launcher_of(op):

@@ -8,8 +8,13 @@ docs/kernels.md.
 from .error import erf, erfc
 from .exponential import cosh, exp, exp2, exp32, exp64, expm1, sigmoid, silu, sinh, tanh
 from .logarithm import log, log1p, log2, log10
+from .power import pow
+from .trigonometry import atan, cos, cos_near, far, sin, sin_near, tan, tan_near
 
 __all__ = [
+    "atan",
+    "cos",
+    "cos_near",
     "cosh",
     "erf",
     "erfc",
@@ -18,12 +23,18 @@ __all__ = [
     "exp32",
     "exp64",
     "expm1",
+    "far",
     "log",
     "log10",
     "log1p",
     "log2",
+    "pow",
     "sigmoid",
     "silu",
+    "sin",
+    "sin_near",
     "sinh",
+    "tan",
+    "tan_near",
     "tanh",
 ]

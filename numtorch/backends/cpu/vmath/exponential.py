@@ -104,7 +104,7 @@ def _functions(T, magic, ln2, ln2_low, highest, lowest, minus_one, flat, far, ti
         e = ldexp(p + one, k - 1)
         return e + quarter / e
 
-    return reduced, exp, exp2, expm1, sigmoid, silu, tanh, sinh, cosh
+    return q, reduced, exp, exp2, expm1, sigmoid, silu, tanh, sinh, cosh
 
 
 # fmt: off
@@ -123,5 +123,5 @@ _double = _functions(
      -0.0002309346251610476, 7.992975946293366e-05, -1.748385635764831e-05),
 )
 # fmt: on
-(reduced32, exp32, *_), (reduced64, exp64, *_) = _single, _double
-exp, exp2, expm1, sigmoid, silu, tanh, sinh, cosh = map(by_width, _single[1:], _double[1:])
+(_, reduced32, exp32, *_), (q64, reduced64, exp64, *_) = _single, _double
+exp, exp2, expm1, sigmoid, silu, tanh, sinh, cosh = map(by_width, _single[2:], _double[2:])
