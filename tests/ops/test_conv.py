@@ -121,17 +121,30 @@ def test_output_tile_is_its_twin(dtype, shape):
     np.testing.assert_array_equal(*results)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_weight_tile_is_its_twin(dtype):
-    lanes = lanes_of(np.dtype(dtype).itemsize)
-    g, x = (RNG.integers(-9, 9, n).astype(dtype) for n in (900, 900))
-    starts, masks = np.arange(3) * lanes, np.array([5, (1 << lanes) - 1, 1])
-    taps = RNG.integers(0, 50, 8)
+@pytest.mark.parametrize("fresh", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_outer_tile_is_its_twin(dtype, fresh):
+    width = 2 * lanes_of(np.dtype(dtype).itemsize)
+    g, x = (RNG.integers(-9, 9, n).astype(dtype) for n in (30 * width, 900))
+    taps, places = RNG.integers(0, 50, 12), RNG.integers(0, 400, 30)
     results = []
-    for function in (tile.weight_tile(6, 4), functools.partial(tile.plain_weight_tile, 6, 4)):
-        out = np.ones(60, dtype)
-        run = run_once if function is tile.weight_tile(6, 4) else lambda f, *a: f(*a)
-        run(function, g, 0, 64, 1, 4, 300, x, 7, 300, taps, 2, starts, masks, 3, 2, out, 3, 8)
+    for function in (tile.outer_tile(8, 2), functools.partial(tile.plain_outer_tile, 8, 2)):
+        out = np.ones(8 * width + 3, dtype)
+        run = run_once if function is tile.outer_tile(8, 2) else lambda f, *a: f(*a)
+        run(function, x, 7, taps, 3, 8, places, 2, 20, g, 3 * width, out, 2, fresh)
+        results.append(out)
+    np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_turn_is_its_twin(dtype, whole):
+    x = RNG.integers(-9, 9, 900).astype(dtype)
+    results = []
+    for function in (tile.turn(whole), functools.partial(tile.plain_turn, whole)):
+        out = np.ones(400, dtype)
+        run = run_once if function is tile.turn(whole) else lambda f, *a: f(*a)
+        run(function, x, 5, 40, 3, 7, out, 2, 20)
         results.append(out)
     np.testing.assert_array_equal(*results)
 

@@ -76,6 +76,15 @@ def test_depthwise(n, channels, multiplier, how):
     check(n, channels, 1, multiplier, *how)
 
 
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(
+    st.integers(1, 9), st.integers(1, 3), st.integers(1, 5), st.sampled_from([1, 3, 17, 33, 70]),
+    settings_of([(1, 1), (3, 3), (5, 4)]),
+)  # fmt: skip
+def test_any_channels_and_groups(n, groups, c, o, how):
+    check(n, groups, c + 1, o, *how)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("k", [5, 7])
 @pytest.mark.parametrize("stride", [1, 2])

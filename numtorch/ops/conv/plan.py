@@ -180,16 +180,6 @@ def tiles(plan: Layout, vectors: int, lanes: int) -> Tiles:
     )
 
 
-def vectors(plan: Layout, lanes: int) -> tuple[np.ndarray, np.ndarray]:
-    """The positions of the aligned vectors that hold a piece's outputs, and the lanes that do
-    (bits).
-    """
-    keep = plan.outputs() >= 0
-    keep = np.pad(keep, (0, -len(keep) % lanes)).reshape(-1, lanes)
-    rows = np.flatnonzero(keep.any(1))
-    return rows * lanes, (keep[rows] << np.arange(lanes)).sum(1)
-
-
 def layout(
     axes,
     kernel,
@@ -197,12 +187,9 @@ def layout(
     itemsize: int,
     parallel: int = 1,
     direct: bool = True,
-    beside: int = 0,
 ) -> Layout:
     """Lay out a convolution with these three axes, in at least `parallel` pieces where that is
     sensible.
-
-    `beside` planes of the outputs' size are to fit into the cache, too.
     """
     counts = tuple(a.outputs for a in axes)
     axis = next((i for i, n in enumerate(counts) if n > 1), 2)
@@ -216,9 +203,7 @@ def layout(
             for a, r in zip(axes, reach, strict=True)
         )
     )
-    total = (channels * len(phases) + beside) * math.prod(
-        n + r for n, r in zip(counts, reach, strict=True)
-    )
+    total = channels * len(phases) * math.prod(n + r for n, r in zip(counts, reach, strict=True))
     pieces = max(-(-total * itemsize // CACHE_BYTES), parallel)
     rows = -(-counts[axis] // min(pieces, max(1, counts[axis] // max(4, 2 * reach[axis]))))
     extent = [n + r for n, r in zip(counts, reach, strict=True)]
@@ -253,3 +238,46 @@ def layout(
         -(-counts[axis] // rows),
         direct,
     )
+
+
+class Units(NamedTuple):
+    """How a weight gradient is cut into units of work that fit the cache: some whole images, or a
+    piece of one, `rows` outputs along `axis`.
+    """
+
+    direct: bool  # the input is read where it is, for nothing is padded
+    axis: int
+    rows: int
+    pieces: int
+    batch: int
+    units: int
+    extent: list[int]  # (3,) of what a unit reads of a channel
+
+
+def units(sizes, images: int, channels: int, out_channels: int, itemsize: int) -> Units:
+    """Cut up axes of `sizes` (see `planes.geometry`), without regard to the number of threads."""
+    size, counts, kernel, stride, padding, dilation = zip(*sizes, strict=True)
+    reach = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
+    span = [(n - 1) * s + r + 1 for n, s, r in zip(counts, stride, reach, strict=True)]
+    direct = not any(padding) and all(n <= m for n, m in zip(span, size, strict=True))
+    axis = next((i for i, n in enumerate(counts) if n > 1), 2)
+    image = (out_channels * math.prod(counts) + channels * math.prod(span)) * itemsize
+    least = min(counts[axis], max(4, 2 * reach[axis] // stride[axis]))  # most rows are read once
+    pieces = min(-(-image // CACHE_BYTES), counts[axis] // least)
+    rows = -(-counts[axis] // pieces)
+    pieces = -(-counts[axis] // rows)
+    batch = max(1, min(CACHE_BYTES // image, images // 8)) if pieces == 1 else 1
+    extent = list(size if direct else span)
+    if not direct:
+        extent[axis] = (rows - 1) * stride[axis] + reach[axis] + 1
+    return Units(direct, axis, rows, pieces, batch, -(-images // batch) * pieces, extent)
+
+
+def offsets(counts, steps, extent) -> np.ndarray:
+    """Where the elements of a grid lie in a plane of this extent, row by row."""
+    pitches = extent[1] * extent[2], extent[2], 1
+    grid = np.zeros((1, 1, 1), np.int64)
+    for axis, (count, step, pitch) in enumerate(zip(counts, steps, pitches, strict=True)):
+        line = np.arange(count) * (step * pitch)
+        grid = grid + np.expand_dims(line, [i for i in range(3) if i != axis])
+    return grid.ravel()

@@ -2,9 +2,8 @@
 
 A tap is an offset: with the input laid out in planes (see `plan.py`), tap k of a convolution reads
 the same vectors as tap 0, `taps[k]` elements further on. Both tiles hold their sums in vector
-registers for the whole inner loop. On one core with AVX-512 (Zen 5, 3.3 GHz) the 8 x 3 tile of the
-forward pass reaches 200 GFLOP/s in a whole convolution; the 6 x 4 tile of the weight gradient 208
-by itself.
+registers for the whole inner loop: of 190 GFLOP/s that one core with AVX-512 can do, the 8 x 3 tile
+of the forward pass reaches 165 in a whole convolution, the 6 x 4 tile of the weight gradient 172.
 
 The plain twins define what a tile computes, and run in its place under `NUMBA_DISABLE_JIT=1`.
 """
@@ -14,7 +13,6 @@ import functools
 from ...backends.cpu.simd import (
     I32,
     I64,
-    add_lanes,
     as_mask,
     cgutils,
     integer,
@@ -28,6 +26,8 @@ from ...backends.cpu.simd import (
     splat,
     store,
     store_packed,
+    store_where,
+    transpose,
     types,
     vector_of,
     vectorized,
@@ -124,79 +124,118 @@ def output_tile(rows: int, vectors: int):
     return tile
 
 
-def plain_weight_tile(
-    rows, columns, g, g_base, g_plane, row, last, g_image, x, x_base, x_image, taps, tap, starts,
-    masks, vectors, images, out, at, pitch,
+def plain_outer_tile(
+    rows, vectors, x, base, taps, tap, last, places, first, pixels, g, at, sums, to, fresh
 ):  # fmt: skip
-    """out[i, j] += sum over images and kept pixels of g[row + i, pixel] * x[pixel + taps[tap + j]].
+    """sums[i, o] += sum over pixels q of x[places[first + q] + taps[tap + i]] * g[q, o].
 
-    `masks` says which pixels are kept, `starts` where each vector begins. Rows above `last` repeat
-    it.
+    `g` has the output channels of a pixel side by side, as many as the vectors have lanes. Taps
+    above `last` repeat it. What was in `sums` does not count if it is `fresh` memory.
     """
-    lanes = lanes_of(g.dtype.itemsize)
+    width = vectors * lanes_of(g.dtype.itemsize)
     for i in range(rows):
-        line = g_base + min(row + i, last) * g_plane
-        for j in range(columns):
-            total = out.dtype.type(0)
-            for n in range(images):
-                for v in range(vectors):
-                    for lane in range(lanes):
-                        if masks[v] >> lane & 1:
-                            pixel = starts[v] + lane
-                            total += (
-                                g[n * g_image + line + pixel]
-                                * x[n * x_image + x_base + pixel + taps[tap + j]]
-                            )
-            out[at + i * pitch + j] += total
+        for o in range(width):
+            total = sums.dtype.type(0)
+            for q in range(pixels):
+                pixel = x[base + places[first + q] + taps[min(tap + i, last)]]
+                total += pixel * g[at + q * width + o]
+            at_sum = to + i * width + o
+            sums[at_sum] = total if fresh else sums[at_sum] + total
 
 
 @functools.cache
-def weight_tile(rows: int, columns: int):
-    """The tile of a weight gradient: `rows` output channels by `columns` taps; see
-    `plain_weight_tile`.
-
-    Every lane holds a partial sum, the lanes are added at the end: 24 sums cost as much as 100
-    cycles of the loop.
+def outer_tile(rows: int, vectors: int):
+    """The tile of a weight gradient with output channels in its lanes: `rows` taps by `vectors`
+    vectors of channels; see `plain_outer_tile`. A tap's pixel is a broadcast, so nothing need be
+    aligned, no lane is lost between the rows of an image, and strides cost nothing.
     """
 
-    @vectorized(functools.partial(plain_weight_tile, rows, columns))
-    def tile(
-        _, g, g_base, g_plane, row, last, g_image, x, x_base, x_image, taps, tap, starts, masks,
-        vectors, images, out, at, pitch,
-    ):  # fmt: skip
+    @vectorized(functools.partial(plain_outer_tile, rows, vectors))
+    def tile(_, x, base, taps, tap, last, places, first, pixels, g, at, sums, to, fresh):
         def codegen(context, b, signature, args):
-            (g_, g_base_, g_plane_, row_, last_, g_image_, x_, x_base_, x_image_, taps_, tap_,
-             starts_, masks_, vectors_, images_, out_, at_, pitch_) = args  # fmt: skip
+            (x_, base_, taps_, tap_, last_, places_, first_, pixels_, g_, at_, sums_, to_,
+             fresh_) = args  # fmt: skip
             vector, size = vector_of(g)
-            below = [b.add(row_, integer(i)) for i in range(rows)]
-            below = [b.select(b.icmp_signed("<", i, last_), i, last_) for i in below]
-            lines = [b.add(g_base_, b.mul(i, g_plane_)) for i in below]
-            shifts = [b.load(b.gep(taps_, [b.add(tap_, integer(j))])) for j in range(columns)]
-            shifts = [b.add(x_base_, s) for s in shifts]
+            numbers = [b.add(tap_, integer(i)) for i in range(rows)]
+            numbers = [b.select(b.icmp_signed("<", n, last_), n, last_) for n in numbers]
+            shifts = [b.load(b.gep(taps_, [n])) for n in numbers]
+            lines = [b.gep(x_, [b.add(base_, shift)]) for shift in shifts]
+            places_, g_ = b.gep(places_, [first_]), b.gep(g_, [at_])
             zero = ir.Constant(vector, None)
-            n, sums, close_images = loop(b, images_, [zero] * (rows * columns))
-            g_n, x_n = b.gep(g_, [b.mul(n, g_image_)]), b.gep(x_, [b.mul(n, x_image_)])
-            g_lines, x_lines = [b.gep(g_n, [o]) for o in lines], [b.gep(x_n, [s]) for s in shifts]
-            v, sums, close = loop(b, vectors_, sums)
-            start = b.load(b.gep(starts_, [v]))
-            mask = as_mask(b, b.load(b.gep(masks_, [v])), vector.count)
-            xs = [load_where(b, b.gep(line, [start]), mask, vector, size) for line in x_lines]
+            q, totals, close = loop(b, pixels_, [zero] * (rows * vectors))
+            place = b.load(b.gep(places_, [q]))
+            here = b.gep(g_, [b.mul(q, integer(vectors * vector.count))])
+            channels = [
+                load(b, b.gep(here, [integer(j * vector.count)]), vector, size)
+                for j in range(vectors)
+            ]
             new = []
-            for i, line in enumerate(g_lines):
-                pixels = load_where(b, b.gep(line, [start]), mask, vector, size)
-                partial = sums[i * columns : (i + 1) * columns]
-                new += [multiply_add(b, pixels, x, s) for x, s in zip(xs, partial, strict=True)]
-            for i, total in enumerate(close_images(close(new))):
-                to = b.add(at_, b.add(b.mul(integer(i // columns), pitch_), integer(i % columns)))
-                to = b.gep(out_, [to])
-                total = add_lanes(b, total)
-                add = b.add if isinstance(vector.element, ir.IntType) else b.fadd
-                b.store(add(b.load(to), total), to)
+            for i, line in enumerate(lines):
+                pixel = splat(b, b.load(b.gep(line, [place])), vector)
+                partial = totals[i * vectors : (i + 1) * vectors]
+                new += [
+                    multiply_add(b, pixel, c, s) for c, s in zip(channels, partial, strict=True)
+                ]
+            add = b.add if isinstance(vector.element, ir.IntType) else b.fadd
+            known = b.select(fresh_, integer(0), integer(-1))
+            known = as_mask(b, known, vector.count)
+            for n, total in enumerate(close(new)):
+                target = b.gep(sums_, [b.add(to_, integer(n * vector.count))])
+                before = load_where(b, target, known, vector, size)
+                store(b, add(before, total), target, size)
             return context.get_dummy_value()
 
         i = types.intp
-        kinds = (g, i, i, i, i, i, x, i, i, taps, i, starts, masks, i, i, out, i, i)
+        kinds = x, i, taps, i, i, places, i, i, g, i, sums, i, types.boolean
         return types.void(*kinds), codegen
+
+    return tile
+
+
+def plain_turn(whole, x, at, pitch, rows, columns, out, to, out_pitch):
+    """out[j, i] = x[i, j] for i < rows, j < columns, both at most a vector's lanes.
+
+    If `whole`, whole vectors are written: zeros for i >= rows.
+    """
+    for j in range(columns):
+        for i in range(lanes_of(x.dtype.itemsize) if whole else rows):
+            inside = i < rows
+            out[to + j * out_pitch + i] = x[at + i * pitch + j] if inside else x.dtype.type(0)
+
+
+@functools.cache
+def turn(whole: bool):
+    """Transpose a block of a matrix; see `plain_turn`."""
+
+    @vectorized(functools.partial(plain_turn, whole))
+    def tile(_, x, at, pitch, rows, columns, out, to, out_pitch):
+        def codegen(context, b, signature, args):
+            x_, at_, pitch_, rows_, columns_, out_, to_, out_pitch_ = args
+            vector, size = vector_of(x)
+            lanes, one = vector.count, integer(1)
+            across = as_mask(b, b.sub(b.shl(one, columns_), one), lanes)
+            nothing = ir.Constant(across.type, None)
+            lines = []
+            for i in map(integer, range(lanes)):
+                mask = b.select(b.icmp_signed("<", i, rows_), across, nothing)
+                place = b.gep(x_, [b.add(at_, b.mul(i, pitch_))])
+                lines.append(load_where(b, place, mask, vector, size))
+            held = cgutils.alloca_once(b, vector, lanes)
+            for i, line in enumerate(transpose(b, lines)):
+                b.store(line, b.gep(held, [integer(i)]))
+            down = as_mask(b, b.sub(b.shl(one, rows_), one), lanes)
+            j, _, close = loop(b, columns_, [])
+            place = b.gep(out_, [b.add(to_, b.mul(j, out_pitch_))])
+            line = b.load(b.gep(held, [j]))
+            if whole:
+                store(b, line, place, size)
+            else:
+                store_where(b, line, place, down, size)
+            close([])
+            return context.get_dummy_value()
+
+        i = types.intp
+        return types.void(x, i, i, i, i, out, i, i), codegen
 
     return tile
 

@@ -1,11 +1,12 @@
-"""The weight gradient on the CPU: products of two sets of planes, the output gradient's and the
-input's.
+"""The weight gradient on the CPU, output channels in the lanes of vectors: sums of outer products.
 
-dw[o, k] = sum over images and pixels of g[o, pixel] * planes[pixel + taps[k]]: the taps are offsets
-here, too, so the forward pass's planes serve, and g is gathered into planes of the same pitch. A
-task is a chunk of the images, or, if the weight is large, of a block of input channels; chunks have
-their own partial sums, which are added in order at the end. How the work is cut depends on the
-shapes alone, so the result does not depend on the number of threads.
+dw[k, o] = sum over images and pixels q of x[places[q] + taps[k]] * g[q, o]
+
+The output gradient is transposed, so that the channels of a pixel lie side by side; the input is
+read where it is, or, if it is padded, from a padded copy. Nothing is summed across lanes, and the
+pixels of all strides and sizes follow each other without gaps. A unit of work is some images, or a
+piece of one, that fit the cache; a chunk is a fixed number of units with partial sums of its own,
+which are added in order at the end. So the result does not depend on the number of threads.
 """
 
 import functools
@@ -19,116 +20,114 @@ from ...backends.cpu.simd import lanes_of, registers
 from ...backends.registry import contiguous
 from . import depthwise, plan
 from .planes import gather, geometry, scratch
-from .tile import weight_tile
+from .tile import outer_tile, turn
 
-TASKS = 8  # at least, where there is so much to do: enough for 8 threads
+CHUNKS = 8  # at most: enough for 8 threads
 PARTS_BYTES = 1 << 22  # for the partial sums of all chunks
-TAPS_PER_TASK = (
-    64  # with fewer, gathering g anew for every task costs more than an eighth of the time
-)
-WIDE_TILES = (6, 4), (1, 9)  # 32 registers hold rows * columns sums and a column of taps
-NARROW_TILES = (4, 2), (1, 9)
+BLOCK_BYTES = 1 << 15  # of g that stays in the L1 cache while the taps pass by
+WIDE_TILES = (6, 4), (8, 3), (8, 2), (8, 1)  # taps by vectors
+NARROW_TILES = (6, 2), (8, 1)
+turned = turn(False)
 
 
 @functools.cache
-def multiply_planes(rows, columns):
-    """The kernel with tiles of `rows` output channels by `columns` taps."""
-    tile = weight_tile(rows, columns)
+def add_products(rows, vectors):
+    """The kernel with tiles of `rows` taps by `vectors` vectors of output channels."""
+    tile, transposed = outer_tile(rows, vectors), turn(True)
 
     @kernel
-    def multiply_tiles(
-        g, x, parts, g_planes, x_planes, workers, images, groups, chunks, chunk, blocks, block,
-        batch, out_channels, g_size, g_step, g_begin, g_extent, g_plane, g_in_image, g_slice,
-        channels, size, step, begin, phases, extent, cut, plane, in_image, pieces, last, piece_rows,
-        taps, block_taps, pitch, starts, masks, vectors,
+    def add_outer_products(
+        g, x, parts, g_turned, x_padded, direct, workers, images, groups, chunks, chunk, blocks,
+        block, batch, pieces, piece_rows, cut_count, cut_slice, cut_stride, cut_step, out_channels,
+        pixels, channels, in_image, size, step, begin, extent, cut, plane, x_image, places, taps,
+        block_taps, part_rows, panels, lanes, most, block_pixels,
+        g_size, x_size,
     ):  # fmt: skip
-        """One iteration of the parallel loop is one worker, with its own planes; a task owns its
-        partial sums.
+        """One iteration of the parallel loop is one worker, with its own copies of g and x; a task
+        owns its partial sums.
         """
-        zero = parts.dtype.type(0)
-        g_image, x_image = out_channels * g_plane, block * phases * plane
-        n_rows = (out_channels + rows - 1) // rows
+        width = vectors * lanes
+        units = (images + batch - 1) // batch * pieces
         for worker in prange(workers):
+            g0, x0 = worker * g_size, worker * x_size
             for task in range(worker, chunks * groups * blocks, workers):
                 group, c0 = task // blocks % groups, task % blocks * block
                 used = min(block, channels - c0)
-                first_image = task // (groups * blocks) * chunk
-                part = task * n_rows * rows * pitch
-                for i in range(n_rows * rows * pitch):
-                    parts[part + i] = zero
-                g0, x0 = worker * batch * g_image, worker * (batch * x_image + 64)
-                for at in range(first_image, min(first_image + chunk, images), batch):
-                    count = min(batch, min(first_image + chunk, images) - at)
-                    for piece in range(pieces):
-                        first = min(piece * piece_rows, last)
-                        done = (
-                            piece * piece_rows - first
-                        )  # outputs at the start that the last piece has had
-                        for i in range(count):
-                            source = (at + i) * groups + group
+                begins = task // (groups * blocks) * chunk
+                for unit in range(begins, min(begins + chunk, units)):
+                    at = unit // pieces * batch
+                    first = unit % pieces * piece_rows
+                    count = min(batch, images - at)
+                    each = min(piece_rows, cut_count - first) * cut_slice
+                    for i in range(count):
+                        source = (at + i) * groups + group
+                        for o in range(0, out_channels, lanes):
+                            row = (source * out_channels + o) * pixels + first * cut_slice
+                            to = g0 + (o // width * most + i * each) * width + o % width
+                            for p in range(0, each, lanes):
+                                transposed(
+                                    g, row + p, pixels, min(lanes, out_channels - o),
+                                    min(lanes, each - p), g_turned, to + p * width, width,
+                                )  # fmt: skip
+                        if not direct:
                             gather(
-                                g, source * out_channels * g_in_image, g_planes, g0 + i * g_image,
-                                out_channels, first, g_size, g_step, g_begin, 1, g_extent, cut,
-                                g_plane,
+                                x, (source * channels + c0) * in_image, x_padded, x0 + i * x_image,
+                                used, first * cut_stride, size, step, begin, 1, extent, cut, plane,
                             )  # fmt: skip
-                            for o in range(out_channels):
-                                for j in range(done * g_slice):
-                                    g_planes[g0 + i * g_image + o * g_plane + j] = zero
-                            gather(
-                                x, (source * channels + c0) * in_image, x_planes, x0 + i * x_image,
-                                used, first, size, step, begin, phases, extent, cut, plane,
-                            )  # fmt: skip
-                        for r in range(n_rows):
-                            for k in range(0, used * block_taps, columns):
+                    base = x0
+                    if direct:
+                        base = ((at * groups + group) * channels + c0) * in_image + first * cut_step
+                    n_pixels = count * each
+                    n_blocks = (n_pixels - 1) // block_pixels + 1
+                    n = (n_pixels + n_blocks - 1) // n_blocks
+                    for panel in range(panels):
+                        for q in range(0, n_pixels, n):
+                            for k in range(0, used * block_taps, rows):
                                 tile(
-                                    g_planes, g0, g_plane, r * rows, out_channels - 1, g_image,
-                                    x_planes, x0, x_image, taps, k, starts, masks, vectors, count,
-                                    parts, part + r * rows * pitch + k, pitch,
+                                    x if direct else x_padded, base, taps, k,
+                                    used * block_taps - 1, places, q,
+                                    min(n, n_pixels - q), g_turned,
+                                    g0 + (panel * most + q) * width, parts,
+                                    ((task * panels + panel) * part_rows + k) * width,
+                                    unit == begins and q == 0,
                                 )  # fmt: skip
 
-    return multiply_tiles
+    return add_outer_products
 
 
 @kernel
-def add_parts(
-    parts,
-    out,
-    groups,
-    out_channels,
-    channels,
-    kernel_taps,
-    chunks,
-    chunk_step,
-    block,
-    block_step,
-    pitch,
-):
-    """dw = the sum of the chunks' partial sums, in order. One iteration of the parallel loop owns
-    one output channel.
+def join_parts(
+    parts, out, groups, out_channels, channels, kernel_taps, chunks, blocks, block, part_rows,
+    width, lanes,
+):  # fmt: skip
+    """dw = the sum of the chunks' partial sums, in order, transposed. One iteration of the parallel
+    loop owns a block of input channels.
     """
-    blocks = (channels + block - 1) // block
-    for p in prange(groups * out_channels):
-        group, o = p // out_channels, p % out_channels
-        for c in range(channels):
-            part = (group * blocks + c // block) * block_step + o * pitch + c % block * kernel_taps
-            to = (p * channels + c) * kernel_taps
-            for t in range(kernel_taps):
-                total = parts[part + t]
-                for i in range(1, chunks):
-                    total += parts[part + t + i * chunk_step]
-                out[to + t] = total
+    part_size = (out_channels + width - 1) // width * part_rows * width
+    for task in prange(groups * blocks):
+        group, c0 = task // blocks, task % blocks * block
+        depth = min(block, channels - c0) * kernel_taps
+        for c in range(1, chunks):
+            more = (c * groups * blocks + task) * part_size
+            for i in range(part_size):
+                parts[task * part_size + i] += parts[more + i]
+        for o in range(0, out_channels, lanes):
+            part = task * part_size + o // width * part_rows * width + o % width
+            to = ((group * out_channels + o) * channels + c0) * kernel_taps
+            for k in range(0, depth, lanes):
+                turned(
+                    parts, part + k * width, width, min(lanes, depth - k),
+                    min(lanes, out_channels - o), out, to + k, channels * kernel_taps,
+                )  # fmt: skip
 
 
-def choose_tile(out_channels: int, taps: int) -> tuple[int, int]:
-    """The tile (rows, columns) that takes the fewest cycles; a load that crosses cache lines counts
-    twice.
-    """
+def choose_tile(out_channels: int, itemsize: int) -> tuple[int, int]:
+    """The tile (taps, vectors) with the fewest cycles, at two multiply-adds or two loads each."""
 
     def cycles(shape):
-        rows, columns = shape
-        return (
-            -(-out_channels // rows) * -(-taps // columns) * max(rows * columns, rows + 2 * columns)
-        )
+        rows, vectors = shape
+        each = max(rows * vectors, rows + vectors + 1) / rows
+        return -(-out_channels // (vectors * lanes_of(itemsize))) * each
 
     return min(WIDE_TILES if registers()[1] >= 32 else NARROW_TILES, key=cycles)
 
@@ -138,64 +137,60 @@ def convolution_weight_grad(grad, input, out, *, kernel_size, stride, padding, d
     """The gradient for the weight: every tap's product sum over the images."""
     if not (grad.numel and input.numel):
         return lambda g, x, dw: dw.fill(0)
-    facts = geometry(input.shape[2:], grad.shape[2:], kernel_size, stride, padding, dilation)
-    if depthwise.fits(facts, input.shape[1] // groups):
-        return depthwise.weight_grad(grad, input, out, facts)
-    axes = [plan.forward_axis(*a) for a in facts]
+    sizes = geometry(input.shape[2:], grad.shape[2:], kernel_size, stride, padding, dilation)
+    if depthwise.fits(sizes, input.shape[1] // groups):
+        return depthwise.weight_grad(grad, input, out, sizes)
     images, channels, out_channels = input.shape[0], out.shape[1], out.shape[0] // groups
-    dtype, kernel_taps = out.dtype.np, math.prod(kernel_size)
-    itemsize, lanes = dtype.itemsize, lanes_of(dtype.itemsize)
-    pixels = math.prod(grad.shape[2:])
+    dtype, lanes = out.dtype.np, lanes_of(out.dtype.itemsize)
+    size, counts, kernel_size, stride, padding, dilation = zip(*sizes, strict=True)
+    pixels, in_image, kernel_taps = (math.prod(v) for v in (counts, size, kernel_size))
+    lay = plan.units(sizes, images, channels, out_channels, dtype.itemsize)
+    chunks = min(lay.units, CHUNKS // groups, PARTS_BYTES // max(1, out.numel * dtype.itemsize))
+    chunk = -(-lay.units // max(1, chunks))
+    chunks = -(-lay.units // chunk)
 
-    chunks = max(1, min(images, TASKS // groups, PARTS_BYTES // max(1, out.numel * itemsize)))
-    fitting = 2 * math.prod(input.shape[2:]) * channels * itemsize // plan.CACHE_BYTES + 1
-    if 2 * pixels * out_channels * itemsize > plan.CACHE_BYTES:
-        fitting = 1  # the image is cut into pieces anyway
-    wanted = max(TASKS // (chunks * groups), fitting)
-    blocks = max(1, min(wanted, channels, channels * kernel_taps // TAPS_PER_TASK))
-    chunk, block = -(-images // chunks), -(-channels // blocks)
-    chunks, blocks = -(-images // chunk), -(-channels // block)
-    rows, columns = choose_tile(out_channels, block * kernel_taps)
-    pitch = -(-block * kernel_taps // columns) * columns
-    block_step = -(-out_channels // rows) * rows * pitch
-
-    lay = plan.layout(
-        axes, [a[2] for a in facts], block, itemsize, direct=False, beside=out_channels
-    )
-    starts, masks = plan.vectors(lay, lanes)
-    piece, extent = lay.piece, lay.extent.tolist()
-    g_extent = [
-        piece[0],
-        extent[1] if piece[0] > 1 else piece[1],
-        extent[2] if max(piece[:2]) > 1 else piece[2],
-    ]
-    g_plane = plan.plane_pitch(math.prod(g_extent) + lanes, itemsize)
-    one_image = (out_channels * g_plane + lay.elements) * itemsize
-    batch = 1 if lay.pieces > 1 else max(1, min(chunk, plan.CACHE_BYTES // one_image))
-
+    # Threads only share out what is summed, not how: their number changes no bit of the result.
     work = images * groups * out_channels * pixels * channels * kernel_taps
     workers = threads.get_num_threads() if work >= PARALLEL_WORK else 1
-    padded = np.concatenate([lay.taps, np.repeat(lay.taps[-1:], columns)])
+    blocks = min(channels, max(1, CHUNKS // (chunks * groups))) if workers > 1 else 1
+    block = -(-channels // blocks)
+    blocks = -(-channels // block)
+
+    rows, vectors = choose_tile(out_channels, dtype.itemsize)
+    width = vectors * lanes
+    plane = in_image
+    if not lay.direct:
+        plane = plan.plane_pitch(math.prod(lay.extent) + lanes, dtype.itemsize)
+    x_image = groups * channels * in_image if lay.direct else block * plane
+    piece = [lay.rows if i == lay.axis else n for i, n in enumerate(counts)]
+    places = np.add.outer(
+        np.arange(lay.batch) * x_image, plan.offsets(piece, stride, lay.extent)
+    ).ravel()
+    taps = np.add.outer(
+        np.arange(block) * plane, plan.offsets(kernel_size, dilation, lay.extent)
+    ).ravel()
+    part_rows, panels = -(-len(taps) // rows) * rows, -(-out_channels // width)
+    g_size, x_size = len(places) * panels * width, 0 if lay.direct else lay.batch * x_image + 64
+    axis = lay.axis
     facts = (
-        workers, images, groups, chunks, chunk, blocks, block, batch, out_channels,
-        np.array(lay.counts), np.ones(3, np.int64), np.zeros(3, np.int64), np.array(g_extent),
-        g_plane, pixels, math.prod(g_extent[lay.axis + 1 :]), channels, lay.size, lay.step,
-        lay.begin, lay.phases, lay.extent, lay.cut, lay.plane, math.prod(input.shape[2:]),
-        lay.pieces, lay.last, lay.rows, padded, kernel_taps, pitch, starts, masks, len(starts),
+        int(lay.direct), workers, images, groups, chunks, chunk, blocks, block, lay.batch,
+        lay.pieces, lay.rows, counts[axis], math.prod(counts[axis + 1 :]), stride[axis],
+        stride[axis] * math.prod(size[axis + 1 :]), out_channels, pixels, channels, in_image,
+        np.array(size), np.ones(3, np.int64), -np.array(padding), np.array(lay.extent),
+        np.eye(3, dtype=np.int64)[axis], plane, x_image, places, taps, kernel_taps, part_rows,
+        panels, lanes, len(places), BLOCK_BYTES // (width * dtype.itemsize), g_size, x_size,
     )  # fmt: skip
-    multiply = multiply_planes(rows, columns).compile(grad, input, out, out, out, *facts, work=work)
-    add_facts = (
-        groups, out_channels, channels, kernel_taps, chunks, groups * blocks * block_step, block,
-        block_step, pitch,
+    multiply = add_products(rows, vectors).compile(grad, input, out, out, out, *facts, work=work)
+    join_facts = (
+        groups, out_channels, channels, kernel_taps, chunks, blocks, block, part_rows, width, lanes
     )  # fmt: skip
-    add = add_parts.compile(out, out, *add_facts, work=out.numel * chunks // 8)
-    parts_size = chunks * groups * blocks * block_step
-    g_size = workers * batch * out_channels * g_plane + 64
-    x_size = workers * (batch * lay.elements + 64)
+    join = join_parts.compile(out, out, *join_facts, work=out.numel * chunks // 8)
+    parts_size = chunks * groups * blocks * panels * part_rows * width
 
     def launch(g, x, dw):
         parts = scratch(parts_size, dtype)
-        multiply(g, x, parts, scratch(g_size, dtype), scratch(x_size, dtype), *facts)
-        add(parts, dw, *add_facts)
+        copies = scratch(workers * g_size, dtype), scratch(workers * x_size, dtype)
+        multiply(g, x, parts, *copies, *facts)
+        join(parts, dw, *join_facts)
 
     return launch
