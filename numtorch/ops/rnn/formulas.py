@@ -4,12 +4,13 @@ Gates in the order of torch's weights: input, forget, candidate and output gate 
 update and new gate of a GRU, whose new gate has the hidden state's part `hn` apart.
 """
 
-from .lanes import relu, sigmoid, tanh, where_positive
+from .lanes import relu, sigmoid_and_tanh, sigmoids, tanh, where_positive
 
 
 def lstm(i, f, g, o, c):
     """(gates), cell state -> the same after activation, and the hidden state."""
-    i, f, g, o = sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)
+    i, f = sigmoids(i, f)
+    o, g = sigmoid_and_tanh(o, g)
     c = f * c + i * g
     return i, f, g, o, c, o * tanh(c)
 
@@ -33,7 +34,7 @@ def lstm_gradient(i, f, g, o, c, before, gh, more, gc):
 
 def gru(n, r, z, hn, h):
     """(gates), hidden state -> the same after activation, `hn` as it is, and the hidden state."""
-    r, z = sigmoid(r), sigmoid(z)
+    r, z = sigmoids(r, z)
     n = tanh(n + r * hn)
     return n, r, z, n + z * (h - n)
 

@@ -148,17 +148,16 @@ def lstm_steps(
                 for r in range(now):
                     s, cell, to = sums + r * width, c + r * hidden, starts[t] + first + r
                     f, g, o = s + padded, s + 2 * padded, s + 3 * padded
+                    kept, at, step = (gates, to * 4 * hidden, hidden) if keep else (work, s, padded)
+                    to *= hidden
                     lstm_row(
                         hidden,
-                        (work, work, work, work, work, work, work, work, work, work, out),
-                        (s, f, g, o, cell, s, f, g, o, cell, to * hidden),
+                        (work, work, work, work, work, kept, kept, kept, kept, work, out),
+                        (s, f, g, o, cell, at, at + step, at + 2 * step, at + 3 * step, cell, to),
                     )
-                    copy(out, to * hidden, work, h + r * hidden, hidden)
+                    copy(out, to, work, h + r * hidden, hidden)
                     if keep:
-                        copy(work, cell, cells, to * hidden, hidden)
-                        for gate in range(4):
-                            to_gate = (to * 4 + gate) * hidden
-                            copy(work, s + gate * padded, gates, to_gate, hidden)
+                        copy(work, cell, cells, to, hidden)
         copy(work, h, hn, first * hidden, rows * hidden)
         copy(work, c, cn, first * hidden, rows * hidden)
 
@@ -201,19 +200,17 @@ def gru_steps(
                     )  # fmt: skip
                 for r in range(now):
                     n, state, to = sums + r * width, h + r * hidden, starts[t] + first + r
-                    reset, update, hidden_part = n + padded, n + 2 * padded, n + 3 * padded
+                    reset, update, part = n + padded, n + 2 * padded, n + 3 * padded
+                    kept, at, step = (gates, to * 4 * hidden, hidden) if keep else (work, n, padded)
+                    to *= hidden
                     gru_row(
                         hidden,
-                        (work, work, work, work, work, work, work, work, out),
-                        (n, reset, update, hidden_part, state, n, reset, update, to * hidden),
+                        (work, work, work, work, work, kept, kept, kept, out),
+                        (n, reset, update, part, state, at + 2 * step, at, at + step, to),
                     )
-                    copy(out, to * hidden, work, state, hidden)
+                    copy(out, to, work, state, hidden)
                     if keep:
-                        to *= 4 * hidden
-                        copy(work, reset, gates, to, hidden)
-                        copy(work, update, gates, to + hidden, hidden)
-                        copy(work, n, gates, to + 2 * hidden, hidden)
-                        copy(work, hidden_part, gates, to + 3 * hidden, hidden)
+                        copy(work, part, gates, at + 3 * hidden, hidden)
         copy(work, h, hn, first * hidden, rows * hidden)
 
 
