@@ -8,6 +8,7 @@ is generated.
 """
 
 import types
+import weakref
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ RESERVED = frozenset(
         "track",
         "view",
         "viewer",
+        "views",
     ]
 )
 NO_STORAGE = object.__new__(
@@ -73,7 +75,8 @@ runtime.update(
     grad_on=grad_mode.get,
     number=number,
     weak=weak,
-    register_view=inplace.register_view,
+    forget_dead=inplace.forget_dead,
+    ref=weakref.ref,
     NO_STORAGE=NO_STORAGE,
     errors=errors,
     finish=inplace.finish,
@@ -284,7 +287,10 @@ def _view_body(op, code: Lines, names, key: str) -> None:
         code.add("result._node = node", 2)
     else:
         code.add("result._node = None")
-    code.add("if recording:\n    register_view(storage, result)\nreturn result")
+    code.add("if recording:\n    views = getattr(storage, 'views', None)\n    if views is None:")
+    code.add("    storage.views = [ref(result)]\nelse:\n    views.append(ref(result))", 2)
+    code.add(f"    if len(views) >= {inplace.MANY_VIEWS}:\n        forget_dead(views)", 2)
+    code.add("return result")
 
 
 def _in_place_body(op, code: Lines, names, key: str) -> None:

@@ -22,6 +22,9 @@ def view_base(t: Tensor) -> Tensor:
     return t if view is None or view.base is None else view.base
 
 
+MANY_VIEWS = 64
+
+
 def register_view(storage: Storage, view: Tensor) -> None:
     """Let the storage know a differentiable view; forgets dead ones now and then."""
     views = getattr(storage, "views", None)
@@ -29,8 +32,14 @@ def register_view(storage: Storage, view: Tensor) -> None:
         storage.views = [weakref.ref(view)]
         return
     views.append(weakref.ref(view))
+    if len(views) >= MANY_VIEWS:
+        forget_dead(views)
+
+
+def forget_dead(views: list) -> None:
+    """Drop dead references, at each power of two: constant time for each view."""
     n = len(views)
-    if n >= 64 and n & (n - 1) == 0:  # at each power of two: amortised constant time
+    if n & (n - 1) == 0:
         views[:] = [r for r in views if r() is not None]
 
 

@@ -48,6 +48,7 @@ ROOM = "numtorch.ops.view"
 )
 def view_op(input, *, size):
     """The same memory in another shape."""
+    size = shapes.infer_size(size, input.numel)
     strides = shapes.view_strides(input.shape, input.strides, size)
     if strides is None:
         raise RuntimeError(
@@ -252,9 +253,19 @@ def view(input, *shape):
     One size may be -1. Raises RuntimeError where the strides do not allow it, or the number of
     elements differs.
     """
+    if _plain(shape):
+        return view_op(input, shape)
     if len(shape) == 1 and isinstance(shape[0], dtype):
         return input._view_dtype(shape[0])
     return view_op(input, shapes.infer_size(shapes.as_sizes(shape, "view"), input._spec.numel))
+
+
+def _plain(shape) -> bool:
+    """Whether sizes need no look at the input: `view_op`'s plan checks their product."""
+    for n in shape:
+        if n.__class__ is not int or n < 0:
+            return False
+    return bool(shape)
 
 
 def view_as(input, other):
@@ -266,8 +277,10 @@ def reshape(input, *shape):
     """The same elements in another shape: a view where strides allow, else a copy.
     (...) -> shape
     """
-    size = shapes.infer_size(shapes.as_sizes(shape, "reshape", "shape"), input._spec.numel)
     spec = input._spec
+    if spec.contiguous and _plain(shape):
+        return view_op(input, shape)
+    size = shapes.infer_size(shapes.as_sizes(shape, "reshape", "shape"), spec.numel)
     if spec.contiguous or shapes.view_strides(spec.shape, spec.strides, size) is not None:
         return view_op(input, size)
     return view_op(contiguous(input), size)
