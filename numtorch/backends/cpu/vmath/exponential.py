@@ -41,8 +41,10 @@ def _functions(T, magic, ln2, ln2_low, highest, lowest, minus_one, flat, far, ti
     @exact
     def exp(x):
         x = select(x > highest, highest, x)
-        k, p = reduced(select(x < lowest, lowest, x))
-        return ldexp(p + one, k)
+        x = select(x < lowest, lowest, x)
+        n, k = rounded(x, log2e, magic)
+        r = fma(n, low, fma(n, minus, x))  # without what is lost: 0.2 ulp
+        return ldexp(fma(r * r, polynomial(r, q), r) + one, k)
 
     @exact
     def exp2(x):

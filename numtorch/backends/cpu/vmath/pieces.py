@@ -8,11 +8,14 @@ import fractions
 import math
 from typing import Any
 
+import llvmlite.binding
 import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+
+from ..simd import registers
 
 _config: Any = numba.config  # sets its names at run time
 _INTEGERS = {types.float32: types.int32, types.float64: types.int64}
@@ -149,6 +152,11 @@ def power_of_two(context, k, one):
     return one(k, one), emit
 
 
+def _scales() -> bool:
+    """Whether LLVM has an instruction for ldexp, AVX-512's vscalef; else it calls the C library."""
+    return registers()[0] == 64 and llvmlite.binding.llvm_version_info >= (22,)
+
+
 def _ldexp_plain(x, k):
     with np.errstate(over="ignore", under="ignore"):
         return np.ldexp(x, k)
@@ -156,7 +164,7 @@ def _ldexp_plain(x, k):
 
 @emitted(_ldexp_plain)
 def ldexp(context, x, k):
-    """x * 2**k with one rounding, also where the result is subnormal: two multiplications.
+    """x * 2**k with one rounding, also where the result is subnormal.
 
     |x| is in [1/2, 2] or NaN, and |k| at most 1.9 times the largest exponent.
     """
@@ -165,6 +173,13 @@ def ldexp(context, x, k):
     def emit(context, builder, signature, args):
         value, exponent = args[0], _narrow(builder, args[1], mantissa)
         whole, kind = exponent.type, value.type
+        if _scales():
+            if whole.width > 32:
+                exponent = builder.trunc(exponent, ir.IntType(32))
+            name = f"llvm.ldexp.f{mantissa // 52 * 32 + 32}.i32"
+            function = ir.FunctionType(kind, [kind, exponent.type])
+            function = cgutils.get_or_insert_function(builder.module, function, name)
+            return builder.call(function, [value, exponent])
         number = lambda n: ir.Constant(whole, n)  # noqa: E731
         # a logical shift of a positive number: AVX2 has no arithmetic one of 64 bits
         half = builder.lshr(builder.add(exponent, number(4 * bias)), number(1))
