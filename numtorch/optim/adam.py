@@ -162,7 +162,7 @@ def record_update(param, grad, state, group):
         largest.copy_(largest.maximum(square))
         square = largest.clone()  # the next step changes the state that this one has saved
     correction1, correction2 = 1 - beta1 ** steps.item(), 1 - beta2 ** steps.item()
-    denominator = (square.sqrt() / correction2**0.5).add_(group["eps"])
+    denominator = square.sqrt() / correction2**0.5 + group["eps"]
     param.addcdiv_(mean, denominator, value=-(lr / correction1))
 
 

@@ -19,7 +19,24 @@ CONFIGS = [
     ("Adam", {"lr": 0.1, "maximize": True, "betas": (0.5, 0.7), "eps": 1e-4}),
     ("AdamW", {"lr": 0.1, "weight_decay": 0.1}),
     ("AdamW", {"lr": 0.1, "amsgrad": True}),
+    ("RMSprop", {"lr": 0.1, "weight_decay": 0.1}),
+    ("RMSprop", {"lr": 0.01, "momentum": 0.9, "maximize": True}),
+    ("RMSprop", {"lr": 0.01, "centered": True, "alpha": 0.9}),
+    ("RMSprop", {"lr": 0.01, "centered": True, "momentum": 0.5, "eps": 1e-3}),
+    ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1}),
+    ("Adagrad", {"initial_accumulator_value": 0.5, "maximize": True}),
+    ("Adadelta", {"lr": 0.5, "rho": 0.8, "weight_decay": 0.1}),
+    ("Adamax", {"lr": 0.1, "weight_decay": 0.1}),
+    ("NAdam", {"lr": 0.1, "weight_decay": 0.1, "momentum_decay": 0.01}),
+    ("NAdam", {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("RAdam", {"lr": 0.1, "weight_decay": 0.1}),
+    ("RAdam", {"lr": 0.1, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("ASGD", {"lr": 0.1, "weight_decay": 0.1, "lambd": 0.1}),
+    ("ASGD", {"lr": 0.1, "t0": 2, "maximize": True}),
+    ("Rprop", {"lr": 0.1}),
+    ("Rprop", {"lr": 0.2, "etas": (0.4, 1.5), "step_sizes": (0.15, 0.3), "maximize": True}),
 ]
+NAMES = sorted({name for name, _ in CONFIGS})
 DTYPES = ["float32", "float64"]
 
 
@@ -74,7 +91,7 @@ def test_resumes_from_torch(name, options):
     saved = a.state_dict()
     saved["state"] = {
         i: {
-            k: nt.tensor(v.tolist(), dtype=nt.float32 if k == "step" else nt.float64)
+            k: nt.tensor(v.tolist(), dtype=getattr(nt, str(v.dtype).removeprefix("torch.")))
             for k, v in s.items()
         }
         for i, s in saved["state"].items()
@@ -84,6 +101,47 @@ def test_resumes_from_torch(name, options):
     steps(nt, qs, b, 3)
     for q, p in zip(qs, ps, strict=True):
         close(q.detach(), p.detach())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_differentiable(name):
+    """The gradient of what steps gave, with respect to the gradients that made them."""
+    count = 1 if name in ("Adam", "AdamW", "Adamax", "Rprop") else 2  # torch fails at a second one
+    found = []
+    for lib, space in ((torch, torch.optim), (nt, optim)):
+        p = lib.tensor([1.0, -2.0, 0.5], dtype=lib.float64, requires_grad=True)
+        scale = lib.tensor([0.5, 1.5, -1.0], dtype=lib.float64, requires_grad=True)
+        q = p.clone()
+        kind = getattr(space, name)
+        coarse = {"eps": 0.1} if "eps" in inspect.signature(kind).parameters else {}
+        opt = kind([q], differentiable=True, **coarse)  # a small eps leaves only rounding errors
+        for _ in range(count):
+            q.grad = scale * scale
+            opt.step()
+        (q * q).sum().backward()
+        found.append((p.grad.tolist(), scale.grad.tolist()))
+    for want, got in zip(*found, strict=True):
+        assert got == pytest.approx(want, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"lr": -1}, {"eps": -1}, {"weight_decay": -1}, {"betas": (1.0, 0.9)}, {"betas": (0.5, -1)},
+     {"rho": 2}, {"lr_decay": -1}, {"etas": (2, 3)}, {"alpha": -1}, {"momentum_decay": -1},
+     {"initial_accumulator_value": -1}],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("name", NAMES)
+def test_same_errors(name, options):
+    def message(lib, linear, space):
+        try:
+            getattr(space, name)(start(lib, linear, "float32"), **options)
+        except (ValueError, RuntimeError) as error:
+            return type(error), str(error)
+
+    accepted = inspect.signature(getattr(torch.optim, name).__init__).parameters
+    if set(options) <= set(accepted):
+        assert message(nt, nn, optim) == message(torch, torch.nn, torch.optim)
 
 
 SCHEDULES = {
@@ -125,7 +183,7 @@ def test_same_schedules(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["SGD", "Adam", "AdamW", *(f"lr_scheduler.{n}" for n in sorted(optim.lr_scheduler.__all__))],
+    [*NAMES, *(f"lr_scheduler.{n}" for n in sorted(optim.lr_scheduler.__all__))],
 )
 def test_signatures(name):
     def parameters(space):

@@ -13,7 +13,8 @@ from ...core import generate
 from .define import Pointwise
 
 
-def _update(name, parameters, outputs, doc):
+def update_op(name, parameters, outputs, doc):
+    """An op of the operands `parameters` that computes several outputs in one pass."""
     return Pointwise(
         name,
         parameters.split(),
@@ -26,44 +27,44 @@ def _update(name, parameters, outputs, doc):
 
 
 # The sign (maximize) and weight decay; 0 * inf must not make NaN.
-_GRAD = "(where(d != 0, c * b + d * a, c * b))"
-sgd_op = _update(
-    "sgd_update", "param grad sign weight_decay lr", f"a - e * {_GRAD}", "param - lr * gradient."
+GRADIENT = "(where(d != 0, c * b + d * a, c * b))"
+sgd_op = update_op(
+    "sgd_update", "param grad sign weight_decay lr", f"a - e * {GRADIENT}", "param - lr * gradient."
 )
-sgd_first_op = _update(
+sgd_first_op = update_op(
     "sgd_first_update",
     "param grad sign weight_decay lr momentum_buffer step",
-    (f"a - e * (g * {_GRAD})", _GRAD),
+    (f"a - e * (g * {GRADIENT})", GRADIENT),
     "The first step with momentum: the buffer starts as the gradient.",
 )
-_BUFFER = f"(g * f + h * {_GRAD})"
-sgd_momentum_op = _update(
+_BUFFER = f"(g * f + h * {GRADIENT})"
+sgd_momentum_op = update_op(
     "sgd_momentum_update",
     "param grad sign weight_decay lr momentum_buffer momentum keep",
     (f"a - e * {_BUFFER}", _BUFFER),
     "buffer = momentum * buffer + (1 - dampening) * gradient; param - lr * buffer.",
 )
-sgd_nesterov_op = _update(
+sgd_nesterov_op = update_op(
     "sgd_nesterov_update",
     "param grad sign weight_decay lr momentum_buffer momentum keep",
-    (f"a - e * ({_GRAD} + g * {_BUFFER})", _BUFFER),
+    (f"a - e * ({GRADIENT} + g * {_BUFFER})", _BUFFER),
     "As sgd_momentum, with Nesterov's look ahead.",
 )
-_M = f"(e + g * ({_GRAD} - e))"
-_V = f"(h * f + m * ({_GRAD} * {_GRAD}))"
+_M = f"(e + g * ({GRADIENT} - e))"
+_V = f"(h * f + m * ({GRADIENT} * {GRADIENT}))"
 # rate1 = 1 - beta1 and rate2 = 1 - beta2 come as operands: in float32, 1 - 0.999 would be off by
 # 1e-5
 _ADAM = (
     "param grad sign weight_decay exp_avg exp_avg_sq rate1 beta2 step_size root_correction eps "
     "shrink rate2"
 )
-adam_op = _update(
+adam_op = update_op(
     "adam_update",
     _ADAM,
     (f"a * l - i * ({_M} / (sqrt({_V}) / j + k))", _M, _V),
     "One step of Adam; `shrink` is AdamW's decoupled weight decay, 1 - lr * weight_decay.",
 )
-amsgrad_op = _update(
+amsgrad_op = update_op(
     "amsgrad_update",
     f"{_ADAM} max_exp_avg_sq",
     (f"a * l - i * ({_M} / (sqrt(maximum(n, {_V})) / j + k))", _M, _V, f"maximum(n, {_V})"),
