@@ -15,6 +15,7 @@ gradient for the input is the same convolution, with transposed and rotated kern
 gradients are checked in float64, whose convolutions are all direct.
 """
 
+import functools
 import math
 
 from ...backends import cpu as settings
@@ -35,10 +36,9 @@ from .winograd_transform import (
 
 LANES = lanes_of(4)
 PANEL = VECTORS * LANES  # output channels that are computed together
-# Rows of the products' tiles: 32 registers hold 24 sums, 16 hold 12. Few tiles are rounded up to
-# less.
+# Rows of the products' tiles: 32 registers hold 24 sums, 16 hold 12.
 MANY_ROWS, FEW_ROWS = (12, 8) if registers()[1] >= 32 else (6, 4)
-many_product, few_product = product_tile(MANY_ROWS), product_tile(FEW_ROWS)
+many_product = product_tile(MANY_ROWS)
 BLOCK = 24  # tiles; twice as many from WIDE channels on, since each block reads all kernels again
 WIDE = 256
 DEPTH = 64  # channels whose kernels are transformed at once, where there are few tiles
@@ -50,12 +50,18 @@ KERNEL, PACKED_KERNEL = 400, 320  # transforming one, and packing one for the di
 GAIN = 0.8  # of the direct convolution's time; what gains less is not worth the rounding
 
 
+def rows_for(tiles: int) -> int:
+    """Rows of the products' tiles where there are few: a last one costs as much as a full one."""
+    return FEW_ROWS if tiles > 4 else 4
+
+
 def pays(images: int, channels: int, out_channels: int, height: int, width: int) -> bool:
     """Whether Winograd's convolution is clearly faster than the direct one; sizes of the output."""
     tiles = images * math.ceil(height / 4) * math.ceil(width / 4)
     panels = math.ceil(out_channels / PANEL) * PANEL
     lanes = math.ceil(channels / LANES) * LANES
-    products = 36 * math.ceil(tiles / FEW_ROWS) * FEW_ROWS * channels * panels
+    rows = math.ceil(tiles / rows_for(tiles)) * rows_for(tiles)
+    products = 36 * rows * channels * panels
     transforms = tiles * (TILE_INPUT * lanes + TILE_OUTPUT * panels)
     winograd = products + transforms + KERNEL * channels * out_channels
     # The direct convolution's tiles of 3 vectors run on from row to row of the padded image.
@@ -169,17 +175,17 @@ def convolve_blocks(
     x, u, biases, out, memory, slot, m_at, stage_at, workers, tiles, block, channels, height, width,
     pad_h, pad_w, out_channels, out_height, out_width, panels, u_step, v_step, m_step,
 ):  # fmt: skip
-    """Many tiles. One iteration of the parallel loop is one worker, with its own memory; a task is
-    a block of tiles.
+    """Many tiles. One iteration of the parallel loop is one worker, with its own memory and its
+    share of the tiles, which it takes block by block.
     """
     down, across = (out_height + 3) // 4, (out_width + 3) // 4
-    groups, blocks = (channels + LANES - 1) // LANES, (tiles + block - 1) // block
-    group = block * LANES
+    rows, group = (tiles + MANY_ROWS - 1) // MANY_ROWS, block * LANES
     for worker in prange(workers):
         v, m, stage = worker * slot, worker * slot + m_at, worker * slot + stage_at
-        for task in range(worker, blocks, workers):
-            first, last = task * block, min(task * block + block, tiles)
-            for g in range(groups):
+        end = min((worker + 1) * rows // workers * MANY_ROWS, tiles)
+        for first in range(worker * rows // workers * MANY_ROWS, end, block):
+            last = min(first + block, end)
+            for g in range((channels + LANES - 1) // LANES):
                 transform_inputs(
                     x, channels, height, width, pad_h, pad_w, down, across, first, last, block,
                     g * LANES, memory, v + g * group, v_step, memory, stage,
@@ -218,45 +224,53 @@ def transform_images(
             )  # fmt: skip
 
 
-@kernel
-def convolve_panels(
-    v, weight, bias, out, memory, slot, m_at, stage_at, bias_at, workers, tiles, padded, channels,
-    out_channels, out_height, out_width, step, out_step, flip, panels, u_step, v_step, m_step,
-):  # fmt: skip
-    """Few tiles. One iteration of the parallel loop is one worker, with its own memory; a task is a
-    panel of output channels.
-    """
-    down, across = (out_height + 3) // 4, (out_width + 3) // 4
-    group = padded * LANES
-    for worker in prange(workers):
-        u, m, stage = worker * slot, worker * slot + m_at, worker * slot + stage_at
-        biases = worker * slot + bias_at
-        for panel in range(worker, panels, workers):
-            for c0 in range(0, channels, DEPTH):
-                depth = min(DEPTH, channels - c0)
+@functools.cache
+def convolve_panels(rows):
+    """The kernel for few tiles, whose products have tiles of `rows` rows."""
+    product = product_tile(rows)
+
+    @kernel
+    def convolve_with_panels(
+        v, weight, bias, out, memory, slot, m_at, stage_at, bias_at, workers, tiles, padded,
+        channels, out_channels, out_height, out_width, step, out_step, flip, panels, u_step, v_step,
+        m_step,
+    ):  # fmt: skip
+        """One iteration of the parallel loop is one worker, with its own memory; a task is a
+        panel of output channels.
+        """
+        down, across = (out_height + 3) // 4, (out_width + 3) // 4
+        group = padded * LANES
+        for worker in prange(workers):
+            u, m, stage = worker * slot, worker * slot + m_at, worker * slot + stage_at
+            biases = worker * slot + bias_at
+            for panel in range(worker, panels, workers):
+                for c0 in range(0, channels, DEPTH):
+                    depth = min(DEPTH, channels - c0)
+                    for j in range(VECTORS):
+                        o0 = panel * PANEL + j * LANES
+                        for c in range(depth):
+                            kernel_points(
+                                weight, o0 * out_step + (c0 + c) * step, out_step,
+                                out_channels - o0, flip, memory, u + c * PANEL + j * LANES, u_step,
+                            )  # fmt: skip
+                    for point in range(36):
+                        weights = u + point * u_step
+                        for i in range(0, tiles, rows):
+                            product(
+                                v, point * v_step + c0 * padded + i * LANES, group, memory, weights,
+                                depth, memory, m + point * m_step + i * LANES, group, c0,
+                                weights + u_step,
+                            )  # fmt: skip
                 for j in range(VECTORS):
                     o0 = panel * PANEL + j * LANES
-                    for c in range(depth):
-                        kernel_points(
-                            weight, o0 * out_step + (c0 + c) * step, out_step, out_channels - o0,
-                            flip, memory, u + c * PANEL + j * LANES, u_step,
+                    if o0 < out_channels:
+                        copy_biases(bias, o0, out_channels, memory, biases)
+                        transform_outputs(
+                            memory, m + j * group, m_step, memory, biases, o0, out_channels, out,
+                            out_height, out_width, down, across, 0, tiles, memory, stage,
                         )  # fmt: skip
-                for point in range(36):
-                    weights = u + point * u_step
-                    for i in range(0, tiles, FEW_ROWS):
-                        few_product(
-                            v, point * v_step + c0 * padded + i * LANES, group, memory, weights,
-                            depth, memory, m + point * m_step + i * LANES, group, c0,
-                            weights + u_step,
-                        )  # fmt: skip
-            for j in range(VECTORS):
-                o0 = panel * PANEL + j * LANES
-                if o0 < out_channels:
-                    copy_biases(bias, o0, out_channels, memory, biases)
-                    transform_outputs(
-                        memory, m + j * group, m_step, memory, biases, o0, out_channels, out,
-                        out_height, out_width, down, across, 0, tiles, memory, stage,
-                    )  # fmt: skip
+
+    return convolve_with_panels
 
 
 def correlate(x, weight, bias, out_channels, axes, steps):
@@ -317,7 +331,8 @@ def few_tiles(x, weight, bias, tiles, image, output, kernels):
     channels, out_channels, dtype = image[0], output[0], x.dtype.np
     groups, panels = math.ceil(channels / LANES), math.ceil(out_channels / PANEL)
     down, across = math.ceil(output[1] / 4), math.ceil(output[2] / 4)
-    padded = math.ceil(tiles / FEW_ROWS) * FEW_ROWS
+    rows = rows_for(tiles)
+    padded = math.ceil(tiles / rows) * rows
     u_step, v_step, m_step = (
         plane_pitch(n * LANES, 4)
         for n in (min(channels, DEPTH) * VECTORS, groups * padded, VECTORS * padded)
@@ -333,7 +348,7 @@ def few_tiles(x, weight, bias, tiles, image, output, kernels):
         slot, m_at, stage_at, bias_at, workers, tiles, padded, channels, *output, *kernels, panels,
         u_step, v_step, m_step,
     )  # fmt: skip
-    run = convolve_panels.compile(x, weight, bias, x, x, *run_facts, work=work)
+    run = convolve_panels(rows).compile(x, weight, bias, x, x, *run_facts, work=work)
 
     def launch(x, weight, bias, out):
         v = scratch(36 * v_step, dtype)
