@@ -6,7 +6,7 @@ Scores are (N, C, S), targets (N, S); `weight` may be None.
 import numpy as np
 
 from ...backends.cpu.jit import kernel, prange
-from ..reduce.exponential import exp32, exp64
+from ...backends.cpu.vmath import exp32, exp64
 from ..reduce.loops import float_of_key32, float_of_key64, order_key32, order_key64
 from .classes import sizes_of
 from .elementwise import SUMS

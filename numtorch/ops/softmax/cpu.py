@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from ...backends.cpu.jit import bind, kernel, prange
-from ..reduce.exponential import exp32, exp64
+from ...backends.cpu.vmath import exp32, exp64
 from ..reduce.loops import float_of_key32, float_of_key64, order_key32, order_key64
 
 BLOCK = 4096  # elements that are summed in the element's type; blocks join in float64
