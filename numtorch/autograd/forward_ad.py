@@ -41,16 +41,17 @@ class _Level:
         if target is not None:
             before = (tensors[0].detach().clone(), *tensors[1:])
         result = op.direct(tensors, attrs, target)
-        first = result[0] if isinstance(result, tuple) else result
-        if first._spec.dtype.is_floating_point:
-            tangent = jvp(op, before, attrs, tangents, first)
-            if tangent is not None:
-                self.set(first, tangent)
+        for k in op.differentiable:
+            out = result[k] if isinstance(result, tuple) else result
+            if out._spec.dtype.is_floating_point:
+                tangent = jvp(op, before, attrs, tangents, out, k)
+                if tangent is not None:
+                    self.set(out, tangent)
         return result
 
 
-def jvp(op, tensors, attrs, tangents, out):
-    """The tangent of an op's first output."""
+def jvp(op, tensors, attrs, tangents, out, k: int = 0):
+    """The tangent of an op's output number k, which is `out`."""
     if isinstance(op, Pointwise):
         total = None
         for i, t in enumerate(tangents):
@@ -60,10 +61,10 @@ def jvp(op, tensors, attrs, tangents, out):
         return None if total is None else total.expand(out.shape).to(out.dtype)
     if op.jvp is not None:
         return op.jvp(tangents, tensors, attrs, out)
-    return _double_vjp(op, tensors, attrs, tangents)
+    return _double_vjp(op, tensors, attrs, tangents, k)
 
 
-def _double_vjp(op, tensors, attrs, tangents):
+def _double_vjp(op, tensors, attrs, tangents, k: int):
     """d/du of <vjp(u), t> at any u, as vjp is linear in u."""
     token = tape.grad_mode.set(True)
     try:
@@ -77,12 +78,12 @@ def _double_vjp(op, tensors, attrs, tangents):
             for i, x in enumerate(tensors)
         ]
         result = op.direct(tuple(inputs), attrs)
-        first = result[0] if isinstance(result, tuple) else result
-        if first._node is None:
+        out = result[k] if isinstance(result, tuple) else result
+        if out._node is None:
             return None
-        u = zeros_like(first).requires_grad_()
+        u = zeros_like(out).requires_grad_()
         pulled = api.grad(
-            [first], [inputs[i] for i in moving], [u], create_graph=True, allow_unused=True
+            [out], [inputs[i] for i in moving], [u], create_graph=True, allow_unused=True
         )
         pairs = [
             (p, tangents[i])
