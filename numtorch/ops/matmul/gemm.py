@@ -116,7 +116,7 @@ def products(a, b, out, ta=False, tb=False, bias=None):
     depth = min(DEPTH, SCRATCH // size // panel // lanes * lanes)
     tall, wide = _block(batches, m, n, k, panel)
     numbers = (batches, m, n, k, am, ak, bk, bn, tall, wide, depth, int(packs), lanes)
-    run = matrix_products.compile(a, b, out, out, offsets, *numbers, work=batches * m * n * k // 8)
+    run = matrix_products.compile(a, b, out, out, offsets, *numbers, work=batches * m * n * k // 96)
     if bias is not None:
         bound = _with_bias(run, offsets, *numbers)
     else:

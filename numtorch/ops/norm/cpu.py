@@ -7,10 +7,12 @@ import math
 
 import numpy as np
 
+from ...backends.cpu import memory
 from ...backends.cpu.jit import bind, inline, kernel, prange
 from ...backends.registry import contiguous
 
 BLOCK = 64  # neighbouring channels that one iteration owns where a channel has stride C
+GROUPS = 64  # of rows, whose sums for the parameters are joined in float64
 PIECE = 4096  # elements that are added up in the element type
 
 
@@ -250,32 +252,52 @@ def layer_norm_op(input, weight, bias, out, mean, rstd, *, normalized_shape, eps
 
 
 @kernel(fastmath="sum")
-def layer_norm_backward_rows(g, x, weight, mean, rstd, gx, rows, n):
-    """The gradient for the input. One iteration of the parallel loop owns one row."""
+def layer_norm_backward_rows(
+    g, x, weight, mean, rstd, gx, parts, rows, n, group, for_input, for_parameters
+):
+    """The gradient for the input, and what `group` rows add to those for weight and bias: their two
+    rows of `parts`. One iteration of the parallel loop owns a group.
+
+    Both from one pass over memory: a row is in the L1 cache when it is read again.
+    """
     T = x.dtype.type
-    for i in prange(rows):
-        at, centre, scale = i * n, mean[i], rstd[i]
-        total, product = products(g, weight, 0, x, at, n, centre)
-        average = T(total / n)
-        slope = T(product * scale * scale / n)
-        for j in range(n):
-            v = g[at + j] if weight is None else g[at + j] * weight[j]
-            gx[at + j] = (v - average - (x[at + j] - centre) * slope) * scale
+    for piece in prange((rows + group - 1) // group):
+        first = np.int64(piece) * group
+        to = np.int64(piece) * 2 * n
+        if for_parameters:
+            for j in range(2 * n):
+                parts[to + j] = T(0)
+        for i in range(first, min(first + group, rows)):
+            at, centre, scale = i * n, mean[i], rstd[i]
+            if for_input:
+                total, product = products(g, weight, 0, x, at, n, centre)
+                average = T(total / n)
+                slope = T(product * scale * scale / n)
+                for j in range(n):
+                    v = g[at + j] if weight is None else g[at + j] * weight[j]
+                    gx[at + j] = (v - average - (x[at + j] - centre) * slope) * scale
+            if for_parameters:
+                for j in range(n):
+                    parts[to + j] += g[at + j] * (x[at + j] - centre) * scale
+                    parts[to + n + j] += g[at + j]
 
 
 @kernel
-def layer_norm_backward_columns(g, x, mean, rstd, gw, gb, rows, n):
-    """The gradients for weight and bias. One iteration of the parallel loop owns BLOCK columns."""
-    T = x.dtype.type
+def layer_norm_parameters(parts, gw, gb, groups, n):
+    """The gradients for weight and bias: the sums of groups, in float64.
+
+    One iteration of the parallel loop owns BLOCK columns.
+    """
+    T = gw.dtype.type
     for block in prange((n + BLOCK - 1) // BLOCK):
         first = block * BLOCK
         width = min(BLOCK, n - first)
         weights, biases = np.zeros(BLOCK, np.float64), np.zeros(BLOCK, np.float64)
-        for i in range(rows):
-            at, centre, scale = i * n + first, mean[i], rstd[i]
+        for i in range(groups):
+            at = 2 * i * n + first
             for j in range(width):
-                biases[j] += g[at + j]
-                weights[j] += g[at + j] * (x[at + j] - centre) * scale
+                weights[j] += parts[at + j]
+                biases[j] += parts[at + n + j]
         for j in range(width):
             gw[first + j], gb[first + j] = T(weights[j]), T(biases[j])
 
@@ -285,18 +307,21 @@ def layer_norm_backward_op(
     grad, input, weight, mean, rstd, out, out1, out2, *,
     normalized_shape, for_input, for_parameters,
 ):  # fmt: skip
-    """Rows for the input, then columns for the parameters."""
-    facts = mean.numel, math.prod(normalized_shape)
-    work = 4 * input.numel
-    rows = layer_norm_backward_rows.compile(grad, input, weight, mean, rstd, out, *facts, work=work)
-    columns = layer_norm_backward_columns.compile(
-        grad, input, mean, rstd, out1, out2, *facts, work=work
-    )
+    """Groups of rows, then the sums of the groups."""
+    rows, n = mean.numel, math.prod(normalized_shape)
+    group = max(8, -(-rows // GROUPS))
+    groups = -(-rows // group)
+    parts = input.like((groups, 2, n))
+    facts = rows, n, group, int(for_input), int(for_parameters)
+    specs = grad, input, weight, mean, rstd, out, parts
+    run = layer_norm_backward_rows.compile(*specs, *facts, work=4 * input.numel)
+    make = memory.allocator(parts)
+    join = layer_norm_parameters.compile(parts, out1, out2, 1, 1, work=parts.numel)
 
-    def run(g, x, w, m, r, gx, gw, gb):
-        if for_input:
-            rows(g, x, w, m, r, gx, *facts)
+    def both(g, x, w, m, r, gx, gw, gb):
+        sums = make()
+        run(g, x, w, m, r, gx, sums, *facts)
         if for_parameters:
-            columns(g, x, m, r, gw, gb, *facts)
+            join(sums, gw, gb, groups, n)
 
-    return run
+    return both

@@ -12,6 +12,8 @@ from .loops import reduce_loop
 from .plain import plain_launchers
 from .sums import count_of
 
+ACROSS = 512  # columns that one iteration of `extremes_down` owns
+
 (
     sum_op,
     sum_dim_op,
@@ -42,7 +44,6 @@ def min_dim_op(input, values, indices, *, dim, keepdim):
 
 
 def _extreme_and_index(extreme, input, values, indices, dim):
-    best = extreme(input, values, dim=dim, keepdim=False)
     order = Order(input, dims_of(dim, input.ndim))
     (n, apart), step, width = order.reduced[0] if order.reduced else (1, 0), 0, 1
     kept = order.kept
@@ -50,11 +51,14 @@ def _extreme_and_index(extreme, input, values, indices, dim):
         (width, step), kept = kept[-1], kept[:-1]
     rows = order.results // width if width else 0
     geometry = np.array([x for pair in kept for x in pair] or [0], np.int64)
-    find_first = find_down if order.columns else find_along
     numbers = (len(kept), rows, width, step, n, apart)
-    find = find_first.compile(
-        input, values, indices, geometry, *numbers, work=order.results * n // 4
-    )
+    work = order.results * n // 4
+    if order.columns:
+        numbers += (int(extreme is amax_op),)
+        run = extremes_down.compile(input, values, indices, geometry, *numbers, work=work)
+        return bind(run, 3, geometry, *numbers)
+    best = extreme(input, values, dim=dim, keepdim=False)
+    find = find_along.compile(input, values, indices, geometry, *numbers, work=work)
 
     def run(x, v, i):
         best(x, v)
@@ -99,33 +103,39 @@ def find_along(x, values, indices, table, nk, rows, width, step, n, apart):
 
 
 @kernel
-def find_down(x, values, indices, table, nk, rows, width, step, n, apart):
-    """As find_along, for results that lie next to each other.
+def extremes_down(x, values, indices, table, nk, rows, width, step, n, apart, largest):
+    """values[k] = the largest or smallest element of column k, indices[k] = where it is first.
 
-    One iteration of the parallel loop owns some columns.
-
-    Rows are read from last to first, so that the first hit stays.
+    One iteration of the parallel loop owns ACROSS columns.
     """
-    across = (width + 255) // 256
+    across = (width + ACROSS - 1) // ACROSS
     for piece in prange(rows * across):
         item = np.int64(piece)
         k = item // across
-        left = (item - k * across) * 256
+        left = (item - k * across) * ACROSS
         base, rest = left * step, k
         for e in range(nk):
             d = 2 * (nk - 1 - e)
             base += rest % table[d] * table[d + 1]
             rest //= table[d]
-        to, w = k * width + left, min(256, width - left)
+        to, w = k * width + left, min(ACROSS, width - left)
         for j in range(w):
+            values[to + j] = x[base + j * step]
             indices[to + j] = 0
-        for back in range(n):
-            i = n - 1 - back
+        for i in range(1, n):
             at = base + i * apart
-            for j in range(w):
-                v, value = x[at + j * step], values[to + j]
-                if v == value or (v != v and value != value):
-                    indices[to + j] = i
+            if largest:
+                for j in range(w):
+                    v, best = x[at + j * step], values[to + j]
+                    hit = (v > best) | ((v != v) & (best == best))
+                    values[to + j] = v if hit else best
+                    indices[to + j] = i if hit else indices[to + j]
+            else:
+                for j in range(w):
+                    v, best = x[at + j * step], values[to + j]
+                    hit = (v < best) | ((v != v) & (best == best))
+                    values[to + j] = v if hit else best
+                    indices[to + j] = i if hit else indices[to + j]
 
 
 # -- one index of a dimension --------------------------------------------------------------------

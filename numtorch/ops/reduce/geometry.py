@@ -22,6 +22,9 @@ def reduced_shape(shape, dims, keepdim: bool) -> tuple[int, ...]:
     return tuple(n for d, n in enumerate(shape) if d not in dims)
 
 
+SHORT = 8  # elements of a result: with fewer the inner loop runs over results, if it is longer
+
+
 class Order:
     """A loop nest over `spec`: kept dimensions (one result each) and reduced ones, merged where
     they can be.
@@ -40,7 +43,9 @@ class Order:
         self.results = math.prod(shape[d] for d in kept)
         self.count = math.prod(shape[d] for d in dims if d < len(shape))
         self.columns = bool(self.kept) and (
-            not self.reduced or self.kept[-1][1] < self.reduced[-1][1]
+            not self.reduced
+            or self.kept[-1][1] < self.reduced[-1][1]
+            or (self.count <= SHORT < self.kept[-1][0])
         )
 
 

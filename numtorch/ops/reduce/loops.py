@@ -11,16 +11,18 @@ any number of threads gives the same bits.
 
 import linecache
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from ...backends.codegen import scalar_code
 from ...backends.cpu import scalar
 from ...backends.cpu.jit import Kernel, bind, inline
+from ...backends.cpu.vmath import exp32, exp64
 from ...core.dtype import BY_NAME
 from ..pointwise.define import substitute
-from .exponential import exp32, exp64
 from .geometry import Order
+from .runs import largest_run, smallest_run
 from .table import Reduction, name_of
 
 globals().update(
@@ -32,12 +34,15 @@ __all__ = [
     "exp64",
     "float_of_key32",
     "float_of_key64",
+    "largest_run",
     "order_key32",
     "order_key64",
     "reduce_loop",
+    "smallest_run",
 ]
 BLOCK = 4096  # elements of one result that are accumulated in the narrow type
 CHUNK = 65536  # elements that one iteration of the parallel loop owns, if there are few results
+RUN = 64  # elements in a row from which `Reduction.run` is worth its beginning and end
 COLUMNS = 512  # results that one iteration owns
 ROWS = 1024  # rows that one iteration owns: bounds the rounding error of a column
 for _bits in (8, 16, 32, 64):
@@ -83,6 +88,15 @@ def _rows_source(r: Reduction, name: str) -> str:
     start_wide = scalar_code(r.start, r.wide)
     joined = scalar_code(substitute(r.step, {"acc": "total", "v": "part"}), r.wide)
     finished = scalar_code(substitute(r.finish, {"acc": "total"}), r.wide)
+    near = f"""\
+                for j in range(stop):
+                    a = {r.compute}(x[at + j])
+                    v = {r.value()}
+                    acc = {step}"""
+    if r.run:
+        near = f"""\
+                a = {r.run}(x, at, stop)
+                acc = {r.value()}"""
     numbers = "nk, nr, results, m, n, step, block, group, chunks, scale"
     return f'''def {name}(x, {b}out, table, {numbers}):
     """{r.title} along rows. One iteration of the parallel loop owns one chunk of one result."""
@@ -118,10 +132,7 @@ def _rows_source(r: Reduction, name: str) -> str:
             acc = {start}
             stop = min(block, n - begin)
             if step == 1:
-                for j in range(stop):
-                    a = {r.compute}(x[at + j])
-                    v = {r.value()}
-                    acc = {step}
+{near}
             else:
                 for j in range(stop):
                     a = {r.compute}(x[at + j * step])
@@ -232,6 +243,8 @@ def _along_rows(r, order, examples, out, scale):
     (n, step), outer = (
         (order.reduced[-1], order.reduced[:-1]) if order.reduced else ((order.count, 1), [])
     )
+    if r.run and (n < RUN or step != 1):
+        r = replace(r, run="")
     m = math.prod(size for size, _ in outer)
     table = _table(*order.kept, *outer)
     blocks = m * -(-n // BLOCK)

@@ -2,7 +2,7 @@
 
 from ..case import Case, backward, normal
 
-_images, _rows = normal(64, 64, 28, 28), normal(512, 768)
+_images, _rows, _odd = normal(64, 64, 28, 28), normal(512, 768), normal(4093, 1023)
 
 
 def _batch_norm(lib, x, weight, bias):
@@ -10,7 +10,7 @@ def _batch_norm(lib, x, weight, bias):
 
 
 def _layer_norm(lib, x, weight, bias):
-    return lib.nn.functional.layer_norm(x, (768,), weight, bias)
+    return lib.nn.functional.layer_norm(x, weight.shape, weight, bias)
 
 
 CASES = [
@@ -23,5 +23,10 @@ CASES = [
         "layer_norm 512x768, backward", "norm",
         backward(_layer_norm, _rows, normal(768), normal(768), leaves=3),
         28.0 * _rows.size, 10.0 * _rows.size,
+    ),
+    Case(
+        "layer_norm 4093x1023, backward", "norm",
+        backward(_layer_norm, _odd, normal(1023), normal(1023), leaves=3),
+        28.0 * _odd.size, 10.0 * _odd.size,
     ),
 ]  # fmt: skip

@@ -4,11 +4,23 @@ from ..case import Case, forward, normal
 
 N = 1 << 22
 _x, _m, _scores = normal(N), normal(2048, 2048), normal(64, 10)
+_odd, _short = normal(64, 511, 333), normal(100_003, 7)
 CASES = [
     Case("sum 4M", "reduce", forward(lambda lib, a: a.sum(), _x), 4.0 * N, N, True),
     Case("sum rows 2048x2048", "reduce", forward(lambda lib, a: a.sum(1), _m), 4.0 * N, N),
     Case("sum columns 2048x2048", "reduce", forward(lambda lib, a: a.sum(0), _m), 4.0 * N, N, True),
     Case("max rows 2048x2048", "reduce", forward(lambda lib, a: a.max(1), _m), 4.0 * N, N),
     Case("var rows 2048x2048", "reduce", forward(lambda lib, a: a.var(1), _m), 4.0 * N, 3.0 * N),
+    Case("max 4M", "reduce", forward(lambda lib, a: a.max(), _x), 4.0 * N, N),
+    Case("any 4M", "reduce", forward(lambda lib, a: a.any(), _x), 4.0 * N, N),
+    Case("max columns 2048x2048", "reduce", forward(lambda lib, a: a.max(0), _m), 4.0 * N, N),
+    Case(
+        "max dim 1 64x511x333", "reduce",
+        forward(lambda lib, a: a.max(1), _odd), 4.0 * _odd.size, _odd.size,
+    ),
+    Case(
+        "sum rows 100003x7", "reduce",
+        forward(lambda lib, a: a.sum(1), _short), 4.0 * _short.size, _short.size,
+    ),
     Case("argmax 64x10", "reduce", forward(lambda lib, a: a.argmax(1), _scores), 2560.0, 640.0),
-]
+]  # fmt: skip
