@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import numtorch as nt
 from numtorch.backends.cpu.jit import kernel, prange
 from numtorch.backends.cpu.simd import lanes_of
-from numtorch.ops.conv import depthwise, depthwise_tile
+from numtorch.ops.conv import choice, depthwise, depthwise_tile, plan
 from tests.samples.conv import conv
 
 RNG = np.random.default_rng(5)
@@ -154,3 +154,39 @@ def test_the_shifts_of_stride_2_reach_every_tap(k, padding):
         (e + padding % 2 - j) // 2 for e in range(2) for j in range(k) if (e + padding - j) % 2 == 0
     }
     assert min(shifts) == low and max(shifts) == high
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        ((3, 40, 33, 29), (70, 40, 3, 3), (2, 2), 1),  # channels in lanes, images in pieces
+        ((1, 96, 14, 14), (130, 96, 1, 1), (1, 1), 1),  # one image: panels are shared out
+        ((4, 6, 60, 60), (12, 3, 5, 5), (1, 1), 2),  # pixels in lanes
+        ((3, 24, 40, 40), (24, 1, 3, 3), (2, 2), 24),  # depthwise
+    ],
+)
+def test_the_number_of_threads_changes_no_bit(how):
+    x_shape, w_shape, stride, groups = how
+    x, w = (RNG.uniform(-1, 1, s).astype("f4") for s in (x_shape, w_shape))
+    threads, found = nt.get_num_threads(), []
+    try:
+        for count in (1, 2):
+            nt.set_num_threads(count)
+            tx, tw = nt.from_numpy(x).requires_grad_(), nt.from_numpy(w).requires_grad_()
+            y = nt.conv2d(tx, tw, None, stride, 1, 1, groups)
+            gradients = nt.autograd.grad(y, (tx, tw), y.detach())
+            found.append([t.detach().numpy() for t in (y, *gradients)])
+    finally:
+        nt.set_num_threads(threads)
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_form_follows_from_the_shape():
+    def wins(c, o, size, k, s=1, d=1):
+        count = (size + d * (k - 1) // 2 * 2 - d * (k - 1) - 1) // s + 1
+        line = plan.forward_axis(size, count, k, s, d * (k - 1) // 2, d)
+        return choice.channels_win(4, c, o, [plan.forward_axis(1, 1, 1, 1, 0, 1), line, line])
+
+    assert wins(256, 256, 14, 3, s=2) and wins(64, 64, 28, 3, d=3)  # gaps between rows, phases
+    assert not wins(64, 3, 56, 3) and not wins(256, 64, 28, 1)  # few channels; from memory

@@ -10,9 +10,9 @@ import numpy as np
 
 from ...backends.cpu import threads
 from ...backends.cpu.jit import PARALLEL_WORK, kernel, prange
-from ...backends.cpu.simd import lanes_of, registers
+from ...backends.cpu.simd import lanes_of
 from ...backends.registry import contiguous
-from . import depthwise, plan, winograd
+from . import channel_lanes, choice, depthwise, plan, winograd
 from .planes import gather, geometry, scratch, three
 from .tile import output_tile
 from .weight_grad import convolution_weight_grad
@@ -112,31 +112,6 @@ def interleave(parts, out, planes, phases, table, depth, height, width, sd, sh, 
                             out[to + w * sw] = parts[at + w]
 
 
-def choose_tile(itemsize: int, out_channels: int, depth: int, positions: int) -> tuple[int, int]:
-    """The tile (rows, vectors) with the fewest cycles, at two multiply-adds or two loads a cycle.
-
-    `depth` taps over `positions` pixels. An edge tile costs as much as a full one, so 6 channels
-    want 6 rows.
-    """
-    shapes = WIDE_TILES if registers()[1] >= 32 else NARROW_TILES
-    lanes = lanes_of(itemsize)
-
-    def cycles(shape):
-        rows, vectors = shape
-        tiles = -(-out_channels // rows) * -(-positions // (vectors * lanes))
-        return tiles * (depth * max(rows * vectors, rows + 2 * vectors) / 2 + 3 * rows * vectors)
-
-    return min(shapes, key=cycles)
-
-
-WIDE_TILES = (
-    (8, 3),
-    (6, 4),
-    (4, 6),
-    (2, 8),
-    (1, 8),
-)  # 32 registers hold rows * vectors sums and a row of pixels
-NARROW_TILES = (6, 2), (4, 3), (2, 5), (1, 6)
 PANELS_FIRST_BYTES = 1 << 19  # weights larger than this are read once per piece, not once per tile
 
 
@@ -149,6 +124,11 @@ def correlate(x, weight, bias, out_channels, axes, kernel_size, groups, steps):
     if winograd.fits(x, out_channels, axes, kernel_size, groups):
         return winograd.correlate(x, weight, bias, out_channels, axes, steps)
     images, channels = x.shape[0], x.shape[1] // groups
+    order = np.arange(channels)[:, None] * steps[2] + plan.used_taps(axes, kernel_size)
+    if choice.channels_win(x.dtype.itemsize, channels, out_channels, axes):
+        return channel_lanes.correlate(
+            x, weight, bias, out_channels, axes, groups, order.ravel(), steps
+        )
     dtype = x.dtype.np
     itemsize = dtype.itemsize
     counts = math.prod(a.outputs for a in axes)
@@ -156,11 +136,11 @@ def correlate(x, weight, bias, out_channels, axes, kernel_size, groups, steps):
     work = images * groups * out_channels * counts * depth
     workers = threads.get_num_threads() if work >= PARALLEL_WORK else 1
     wanted = 1 if workers == 1 else -(-4 * workers // max(1, images * groups))
-    lay = plan.layout(axes, kernel_size, channels, itemsize, wanted)
-    rows, vectors = choose_tile(itemsize, out_channels, depth, lay.positions)
+    lay = plan.layout(axes, channels, itemsize, wanted)
+    _, rows, vectors = choice.pixels_in_lanes(itemsize, out_channels, depth, lay.positions)
     lanes = lanes_of(itemsize)
     if lay.direct and lay.positions < vectors * lanes:
-        lay = plan.layout(axes, kernel_size, channels, itemsize, wanted, direct=False)
+        lay = plan.layout(axes, channels, itemsize, wanted, direct=False)
     runs = plan.tiles(lay, vectors, lanes)
 
     n_panels = -(-out_channels // rows)
@@ -170,8 +150,7 @@ def correlate(x, weight, bias, out_channels, axes, kernel_size, groups, steps):
     panels_first = n_panels * (depth + 1) * rows * itemsize > PANELS_FIRST_BYTES
     in_sizes, outer = [a.size for a in axes], lay.axis
     in_step, out_step = math.prod(in_sizes[outer + 1 :]), math.prod(lay.counts[outer + 1 :])
-    order = (np.arange(channels)[:, None] * steps[2] + lay.used).ravel()
-    pack_facts = (order, depth, groups, out_channels, rows, steps[0], steps[1])
+    pack_facts = (order.ravel(), depth, groups, out_channels, rows, steps[0], steps[1])
     pack = pack_panels.compile(weight, bias, weight, *pack_facts, work=panels_size // 8)
     facts = (
         slot, int(lay.direct), workers, images, groups, channels, out_channels,

@@ -89,7 +89,6 @@ class Layout:
     extent: np.ndarray  # (3,) of one plane
     plane: int  # elements from one plane to the next
     taps: np.ndarray  # (channels * used taps,): offsets in the planes
-    used: np.ndarray  # (used taps,): numbers of the kernel's taps
     cut: np.ndarray  # (3,): one for the axis that is cut into pieces, else zero
     counts: tuple[int, int, int]  # outputs of the whole image
     rows: int  # outputs of a piece along the cut axis
@@ -142,6 +141,17 @@ class Layout:
         return found[: self.positions]
 
 
+def used_taps(axes, kernel) -> np.ndarray:
+    """The numbers of the kernel's taps that these axes use."""
+    return np.array(
+        [
+            (d * kernel[1] + h) * kernel[2] + w
+            for d, h, w in itertools.product(*(a.used for a in axes))
+        ],
+        np.int64,
+    )
+
+
 def plane_pitch(elements: int, itemsize: int) -> int:
     """From one plane to the next: an odd number of cache lines, as planes a multiple of 4 KB apart
     share L1 sets.
@@ -182,7 +192,6 @@ def tiles(plan: Layout, vectors: int, lanes: int) -> Tiles:
 
 def layout(
     axes,
-    kernel,
     channels: int,
     itemsize: int,
     parallel: int = 1,
@@ -219,10 +228,6 @@ def layout(
         taps.append(
             (c * len(phases) + phase) * plane + (d[1] * extent[1] + h[1]) * extent[2] + w[1]
         )
-    used = [
-        (d * kernel[1] + h) * kernel[2] + w
-        for d, h, w in itertools.product(*(a.used for a in axes))
-    ]
     return Layout(
         channels,
         np.array([a.size for a in axes]),
@@ -231,7 +236,6 @@ def layout(
         np.array(extent),
         plane,
         np.array(taps, np.int64),
-        np.array(used, np.int64),
         np.eye(3, dtype=np.int64)[axis],
         counts,
         rows,
@@ -240,9 +244,21 @@ def layout(
     )
 
 
+class Line(NamedTuple):
+    """One axis of a convolution that reads an input as it lies: output `o` reads, for every tap,
+    input begin + o * stride + (0 ... reach).
+    """
+
+    size: int  # of the input
+    outputs: int
+    stride: int
+    begin: int
+    reach: int
+
+
 class Units(NamedTuple):
-    """How a weight gradient is cut into units of work that fit the cache: some whole images, or a
-    piece of one, `rows` outputs along `axis`.
+    """How a convolution is cut into units of work that fit the cache: some whole images, or a piece
+    of one, `rows` outputs along `axis`.
     """
 
     direct: bool  # the input is read where it is, for nothing is padded
@@ -254,30 +270,33 @@ class Units(NamedTuple):
     extent: list[int]  # (3,) of what a unit reads of a channel
 
 
-def units(sizes, images: int, channels: int, out_channels: int, itemsize: int) -> Units:
-    """Cut up axes of `sizes` (see `planes.geometry`), without regard to the number of threads."""
-    size, counts, kernel, stride, padding, dilation = zip(*sizes, strict=True)
-    reach = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
+def units(lines, images: int, channels: int, beside: int, itemsize: int, wanted: int = 1) -> Units:
+    """Cut up a convolution along these three lines, in at least `wanted` units if it has the rows.
+
+    A unit has `channels` channels of input, and `beside` numbers for each output, in the cache.
+    """
+    size, counts, stride, begin, reach = zip(*lines, strict=True)
     span = [(n - 1) * s + r + 1 for n, s, r in zip(counts, stride, reach, strict=True)]
-    direct = not any(padding) and all(n <= m for n, m in zip(span, size, strict=True))
+    direct = not any(begin) and all(n <= m for n, m in zip(span, size, strict=True))
     axis = next((i for i, n in enumerate(counts) if n > 1), 2)
-    image = (out_channels * math.prod(counts) + channels * math.prod(span)) * itemsize
+    image = (beside * math.prod(counts) + channels * math.prod(span)) * itemsize
     least = min(counts[axis], max(4, 2 * reach[axis] // stride[axis]))  # most rows are read once
-    pieces = min(-(-image // CACHE_BYTES), counts[axis] // least)
-    rows = -(-counts[axis] // pieces)
+    pieces = max(-(-image // CACHE_BYTES), -(-wanted // images))
+    rows = -(-counts[axis] // min(pieces, counts[axis] // least))
     pieces = -(-counts[axis] // rows)
-    batch = max(1, min(CACHE_BYTES // image, images // 8)) if pieces == 1 else 1
+    batch = max(1, min(2 * CACHE_BYTES // image, images // 8)) if pieces == 1 else 1
     extent = list(size if direct else span)
     if not direct:
         extent[axis] = (rows - 1) * stride[axis] + reach[axis] + 1
     return Units(direct, axis, rows, pieces, batch, -(-images // batch) * pieces, extent)
 
 
-def offsets(counts, steps, extent) -> np.ndarray:
-    """Where the elements of a grid lie in a plane of this extent, row by row."""
+def offsets(lines, extent) -> np.ndarray:
+    """Where the elements of a grid lie in a plane of this extent, row by row; `lines` has the
+    numbers of each axis.
+    """
     pitches = extent[1] * extent[2], extent[2], 1
     grid = np.zeros((1, 1, 1), np.int64)
-    for axis, (count, step, pitch) in enumerate(zip(counts, steps, pitches, strict=True)):
-        line = np.arange(count) * (step * pitch)
-        grid = grid + np.expand_dims(line, [i for i in range(3) if i != axis])
+    for axis, (line, pitch) in enumerate(zip(lines, pitches, strict=True)):
+        grid = grid + np.expand_dims(np.array(line) * pitch, [i for i in range(3) if i != axis])
     return grid.ravel()

@@ -16,17 +16,14 @@ import numpy as np
 
 from ...backends.cpu import threads
 from ...backends.cpu.jit import PARALLEL_WORK, kernel, prange
-from ...backends.cpu.simd import lanes_of, registers
+from ...backends.cpu.simd import lanes_of
 from ...backends.registry import contiguous
-from . import depthwise, plan
+from . import choice, depthwise, plan
 from .planes import gather, geometry, scratch
 from .tile import outer_tile, turn
 
 CHUNKS = 8  # at most: enough for 8 threads
 PARTS_BYTES = 1 << 22  # for the partial sums of all chunks
-BLOCK_BYTES = 1 << 15  # of g that stays in the L1 cache while the taps pass by
-WIDE_TILES = (6, 4), (8, 3), (8, 2), (8, 1)  # taps by vectors
-NARROW_TILES = (6, 2), (8, 1)
 turned = turn(False)
 
 
@@ -121,17 +118,6 @@ def join_parts(
                 )  # fmt: skip
 
 
-def choose_tile(out_channels: int, itemsize: int) -> tuple[int, int]:
-    """The tile (taps, vectors) with the fewest cycles, at two multiply-adds or two loads each."""
-
-    def cycles(shape):
-        rows, vectors = shape
-        each = max(rows * vectors, rows + vectors + 1) / rows
-        return -(-out_channels // (vectors * lanes_of(itemsize))) * each
-
-    return min(WIDE_TILES if registers()[1] >= 32 else NARROW_TILES, key=cycles)
-
-
 @contiguous
 def convolution_weight_grad(grad, input, out, *, kernel_size, stride, padding, dilation, groups):
     """The gradient for the weight: every tap's product sum over the images."""
@@ -144,7 +130,8 @@ def convolution_weight_grad(grad, input, out, *, kernel_size, stride, padding, d
     dtype, lanes = out.dtype.np, lanes_of(out.dtype.itemsize)
     size, counts, kernel_size, stride, padding, dilation = zip(*sizes, strict=True)
     pixels, in_image, kernel_taps = (math.prod(v) for v in (counts, size, kernel_size))
-    lay = plan.units(sizes, images, channels, out_channels, dtype.itemsize)
+    lines = [plan.Line(n, m, s, -p, (k - 1) * d) for n, m, k, s, p, d in sizes]
+    lay = plan.units(lines, images, channels, out_channels, dtype.itemsize)
     chunks = min(lay.units, CHUNKS // groups, PARTS_BYTES // max(1, out.numel * dtype.itemsize))
     chunk = -(-lay.units // max(1, chunks))
     chunks = -(-lay.units // chunk)
@@ -156,19 +143,21 @@ def convolution_weight_grad(grad, input, out, *, kernel_size, stride, padding, d
     block = -(-channels // blocks)
     blocks = -(-channels // block)
 
-    rows, vectors = choose_tile(out_channels, dtype.itemsize)
+    _, rows, vectors = choice.channels_in_lanes(
+        dtype.itemsize, out_channels, pixels, channels * kernel_taps
+    )
     width = vectors * lanes
     plane = in_image
     if not lay.direct:
         plane = plan.plane_pitch(math.prod(lay.extent) + lanes, dtype.itemsize)
     x_image = groups * channels * in_image if lay.direct else block * plane
     piece = [lay.rows if i == lay.axis else n for i, n in enumerate(counts)]
-    places = np.add.outer(
-        np.arange(lay.batch) * x_image, plan.offsets(piece, stride, lay.extent)
-    ).ravel()
-    taps = np.add.outer(
-        np.arange(block) * plane, plan.offsets(kernel_size, dilation, lay.extent)
-    ).ravel()
+    places = plan.offsets(
+        [np.arange(n) * s for n, s in zip(piece, stride, strict=True)], lay.extent
+    )
+    places = np.add.outer(np.arange(lay.batch) * x_image, places).ravel()
+    taps = [np.arange(k) * d for k, d in zip(kernel_size, dilation, strict=True)]
+    taps = np.add.outer(np.arange(block) * plane, plan.offsets(taps, lay.extent)).ravel()
     part_rows, panels = -(-len(taps) // rows) * rows, -(-out_channels // width)
     g_size, x_size = len(places) * panels * width, 0 if lay.direct else lay.batch * x_image + 64
     axis = lay.axis
@@ -178,7 +167,7 @@ def convolution_weight_grad(grad, input, out, *, kernel_size, stride, padding, d
         stride[axis] * math.prod(size[axis + 1 :]), out_channels, pixels, channels, in_image,
         np.array(size), np.ones(3, np.int64), -np.array(padding), np.array(lay.extent),
         np.eye(3, dtype=np.int64)[axis], plane, x_image, places, taps, kernel_taps, part_rows,
-        panels, lanes, len(places), BLOCK_BYTES // (width * dtype.itemsize), g_size, x_size,
+        panels, lanes, len(places), choice.BLOCK_BYTES // (width * dtype.itemsize), g_size, x_size,
     )  # fmt: skip
     multiply = add_products(rows, vectors).compile(grad, input, out, out, out, *facts, work=work)
     join_facts = (

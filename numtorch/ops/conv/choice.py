@@ -1,0 +1,82 @@
+"""Which form of a convolution takes the fewest cycles, and with which tile: a model, no trials.
+
+A tile's inner loop does two multiply-adds or two loads in a cycle. What makes the forms differ is
+how much of the tiles is used, and how the memory is read:
+
+- pixels in lanes (`cpu.py`): a run of `vectors * lanes` neighbouring pixels, gaps between the rows
+  of the image included, by `rows` output channels. Vectors are loaded unaligned, two loads each.
+- output channels in lanes (`channel_lanes.py`): no gaps between pixels, but unused lanes if there
+  are few channels; sums go through memory every `BLOCK_BYTES` of weights, and are transposed.
+
+Depthwise convolutions (`depthwise.py`) and 3x3 with many channels (`winograd.py`) come before.
+"""
+
+import math
+from typing import NamedTuple
+
+from ...backends.cpu.simd import lanes_of, registers
+
+# Tiles as (rows, vectors): 32 registers hold rows * vectors sums and a row of what is multiplied.
+PIXELS_WIDE, PIXELS_NARROW = (
+    ((8, 3), (6, 4), (4, 6), (2, 8), (1, 8)),
+    ((6, 2), (4, 3), (2, 5), (1, 6)),
+)
+CHANNELS_WIDE, CHANNELS_NARROW = ((6, 4), (8, 3), (8, 2), (8, 1)), ((6, 2), (8, 1))
+BLOCK_BYTES = 1 << 15  # of weights or gradients that stay in the L1 cache while others pass by
+STREAM_BYTES = 1 << 19  # an image above this comes from memory
+GATHER_CYCLES = 2  # for an element that strided columns are split into phases by
+
+
+class Choice(NamedTuple):
+    """The cycles for one image and group, and the tile."""
+
+    cycles: float
+    rows: int
+    vectors: int
+
+
+def pixels_in_lanes(itemsize: int, out_channels: int, depth: int, positions: int) -> Choice:
+    """`depth` taps over `positions` pixels. An edge tile costs as much as a full one, so 6 channels
+    want 6 rows.
+    """
+    lanes = lanes_of(itemsize)
+
+    def cost(rows, vectors):
+        tiles = -(-out_channels // rows) * -(-positions // (vectors * lanes))
+        each = depth * max(rows * vectors, rows + 2 * vectors) / 2 + 3 * rows * vectors
+        return Choice(tiles * each, rows, vectors)
+
+    return min(cost(*shape) for shape in (PIXELS_WIDE if registers()[1] >= 32 else PIXELS_NARROW))
+
+
+def channels_in_lanes(itemsize: int, out_channels: int, depth: int, pixels: int) -> Choice:
+    """`depth` taps at `pixels` pixels."""
+    lanes = lanes_of(itemsize)
+
+    def cost(rows, vectors):
+        panels = -(-out_channels // (vectors * lanes))
+        blocks = -(-depth * vectors * lanes * itemsize // BLOCK_BYTES)
+        each = depth * (max(rows * vectors, rows + vectors + 1) / 2 + 1)
+        each += blocks * 3 * rows * vectors
+        turned = pixels * vectors * 8
+        return Choice(panels * (-(-pixels // rows) * each + turned), rows, vectors)
+
+    return min(
+        cost(*shape) for shape in (CHANNELS_WIDE if registers()[1] >= 32 else CHANNELS_NARROW)
+    )
+
+
+def channels_win(itemsize: int, channels: int, out_channels: int, axes) -> bool:
+    """Whether output channels go into the lanes, for axes as in `plan.py`."""
+    depth = channels * math.prod(len(a.used) for a in axes)
+    counts = [a.outputs for a in axes]
+    pitches = [a.outputs + max(a.shift) for a in axes]
+    positions = ((counts[0] - 1) * pitches[1] + counts[1] - 1) * pitches[2] + counts[2]
+    image = channels * math.prod(a.size for a in axes)
+    if depth == channels and image * itemsize > STREAM_BYTES:
+        return False  # a walk through memory, which pixels in lanes read in long runs
+    by_pixels = pixels_in_lanes(itemsize, out_channels, depth, positions).cycles
+    if axes[2].step > 1:
+        by_pixels += image * GATHER_CYCLES
+    by_channels = channels_in_lanes(itemsize, out_channels, depth, math.prod(counts)).cycles
+    return by_channels < by_pixels
