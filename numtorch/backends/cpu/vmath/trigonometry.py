@@ -97,9 +97,8 @@ def _any(near, libm, limit, convert):
 
 def _pair(of, shift, libm):
     """(near, anywhere) for both types."""
-    single, double = _near(of, parts32, F, shift), _near(of, parts64, D, shift)
-    single_any, double_any = _any(single, libm, LIMIT32, F), _any(double, libm, LIMIT, D)
-    return by_width(single, double), by_width(single_any, double_any)
+    near = by_width(_near(of, parts32, F, shift), _near(of, parts64, D, shift))
+    return near, by_width(_any(near, libm, LIMIT32, F), _any(near, libm, LIMIT, D))
 
 
 sin_near, sin = _pair(sin_of, 0, np.sin)
