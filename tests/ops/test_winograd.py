@@ -62,7 +62,7 @@ SMALL, LARGE = normal(40 * L), normal(40 * L * L)
 TWINS = {
     "input_columns": (SMALL, 3, 40, 9, 1, 5, 0b1011, 3, LARGE, 2, (L + 1) * L),
     "input_rows": (LARGE, 1, 11 * L, 2, normal(80 * L), 3, 2 * L),
-    "kernel_points": (normal(20 * L), 2, 11, 3, 1, normal(40 * L), 1, L + 1),
+    "kernel_points": (normal(20 * L), 2, 11, 3, 1, normal(50 * L), 1, L + 1),
     "output_tile": (normal(80 * L), 5, 2 * L, SMALL, 1, LARGE, 2),
     "output_rows": (LARGE, 3, normal(50 * L), 4, 49, 11, 3, L - 1, 0b1101),
     "product_tile": (SMALL, 1, 8 * L, LARGE, 2, L + 1, normal(20 * L), 3, 8 * L, 1, 0),
@@ -209,7 +209,7 @@ DIRECT = [
     (8, 3, 32, 224, 224),
     (64, 1, 32, 26, 26),
     (64, 6, 16, 10, 10),
-    (1, 16, 16, 8, 8),
+    (1, 16, 8, 8, 8),
     (8, 8, 8, 28, 28),
     (8, 64, 3, 64, 64),
 ]
