@@ -9,7 +9,7 @@ Sums of gates are computed in `work`: the inputs' part of a block of steps at on
 step, the hidden states' part on top.
 """
 
-from ...backends.cpu.jit import inline, kernel, prange
+from ...backends.cpu.jit import exact, kernel, prange
 from .formulas import (
     gru,
     gru_gradient,
@@ -71,20 +71,20 @@ def pack_bias(ih, hh, out, order, uses, slots, hidden, padded):
                 out[s * padded + j] += hh[order[s] + j]
 
 
-@inline
+@exact
 def copy(source, at, out, to, count):
     """out[to:to + count] = source[at:at + count]."""
     for j in range(count):
         out[to + j] = source[at + j]
 
 
-@inline
+@exact
 def active(starts, t, first, rows):
     """How many of the rows from `first` on step t has."""
     return max(0, min(rows, starts[t + 1] - starts[t] - first))
 
 
-@inline
+@exact
 def previous(starts, t, row, steps, reverse):
     """The position of a row's state before step t; -1 where that is the initial state."""
     if reverse:
@@ -95,7 +95,7 @@ def previous(starts, t, row, steps, reverse):
 
 
 # -- forward -------------------------------------------------------------------------------------
-@inline
+@exact
 def input_part(
     multiply, x, panels, bias, work, starts, first, low, count, chunk, batch, features, width,
     panel_count, panel_size, panel_step, step, room,

@@ -5,7 +5,7 @@ all steps. The kernels give the gradients of the gates' sums at every step; thos
 and inputs are products of these, taken once for all steps.
 """
 
-from ...backends.cpu.jit import inline, kernel, prange
+from ...backends.cpu.jit import exact, kernel, prange
 from .sequence import (
     active,
     copy,
@@ -18,7 +18,7 @@ from .sequence import (
 )
 
 
-@inline
+@exact
 def begin_with(source, first, work, at, rows, hidden, pitch):
     """Rows of a gradient that comes from outside (zeros for None), into rows `pitch` apart."""
     zero = work.dtype.type(0)
@@ -30,7 +30,7 @@ def begin_with(source, first, work, at, rows, hidden, pitch):
                 work[at + r * pitch + j] = source[(first + r) * hidden + j]
 
 
-@inline
+@exact
 def through_weights(sums, at, depth, rows, panels, work, zeros, h, padded, lanes):
     """The hidden states' gradient: the sums' gradient times the weights; rows from h on."""
     panel = 4 * lanes

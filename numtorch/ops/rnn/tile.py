@@ -8,7 +8,7 @@ One core with AVX-512 reaches 150 to 170 of 200 GFLOP/s (hidden size 128, 32 row
 
 import functools
 
-from ...backends.cpu.jit import inline
+from ...backends.cpu.jit import exact
 from ...backends.cpu.simd import (
     integer,
     lanes_of,
@@ -95,7 +95,7 @@ def product(vectors: int):
     tall, low, single = (tile(rows, vectors) for rows in HEIGHTS)
     height, low_height = HEIGHTS[:2]
 
-    @inline
+    @exact
     def rows_by_panel(
         rows, a, a_at, a_pitch, depth, panel, panel_at, start, start_at, start_pitch, out, at,
         pitch, step,
