@@ -7,6 +7,7 @@ import math
 from ...backends.cpu.jit import kernel, prange
 from ...backends.registry import contiguous
 from . import windows
+from .averages import average_launchers
 from .rows import max_row
 from .windows import three
 
@@ -193,36 +194,6 @@ def launch_average(kernel_, source, target, sizes, counts, table):
     return lambda x, y: run(x, y, *facts)
 
 
-@contiguous
-def avg_pool_op(input, out, *, kernel_size, stride, padding, ceil_mode, include_pad, divisor):
-    """A function of (input, out)."""
-    n = len(kernel_size)
-    sizes, counts = input.shape[input.ndim - n :], out.shape[out.ndim - n :]
-    table = windows.averaged(sizes, counts, kernel_size, stride, padding, include_pad, divisor)
-    return launch_average(average, input, out, sizes, counts, table)
-
-
-@contiguous
-def avg_pool_grad(
-    grad, out, *, size, kernel_size, stride, padding, ceil_mode, include_pad, divisor
-):
-    """A function of (gradient, out)."""
-    counts = grad.shape[grad.ndim - len(size) :]
-    table = windows.averaged(size, counts, kernel_size, stride, padding, include_pad, divisor)
-    return launch_average(spread_average, grad, out, size, counts, table)
-
-
-@contiguous
-def adaptive_avg_pool_op(input, out, *, output_size):
-    """A function of (input, out)."""
-    sizes = input.shape[input.ndim - len(output_size) :]
-    table = windows.adaptive(three(sizes, 1), three(output_size, 1))
-    return launch_average(average, input, out, sizes, output_size, table)
-
-
-@contiguous
-def adaptive_avg_pool_grad(grad, out, *, size):
-    """A function of (gradient, out)."""
-    counts = grad.shape[grad.ndim - len(size) :]
-    table = windows.adaptive(three(size, 1), three(counts, 1))
-    return launch_average(spread_average, grad, out, size, counts, table)
+avg_pool_op, avg_pool_grad, adaptive_avg_pool_op, adaptive_avg_pool_grad = average_launchers(
+    launch_average, average, spread_average
+)
