@@ -1,4 +1,4 @@
-"""Batch normalization: `BatchNorm1d`, `BatchNorm2d`."""
+"""Batch normalization: `BatchNorm1d`, `BatchNorm2d`, `BatchNorm3d`."""
 
 from ...core.dtype import int64
 from ...ops.create import empty, ones, tensor, zeros
@@ -6,15 +6,13 @@ from .. import functional, init
 from ..parameter import Parameter
 from .module import Module
 
-__all__ = ["BatchNorm1d", "BatchNorm2d"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]
 
 
-class _BatchNorm(Module):
-    """Normalizes each channel over the batch; in evaluation by the statistics seen in training."""
+class NormBase(Module):
+    """What batch and instance normalization share: scale, shift and running statistics."""
 
     _version = 2  # since 2 the state holds num_batches_tracked
-    dimensions = ()  # how many an input may have
-    expected = ""  # the same in words
 
     def __init__(
         self,
@@ -59,6 +57,28 @@ class _BatchNorm(Module):
             if self.bias is not None:
                 init.zeros_(self.bias)
 
+    def extra_repr(self):
+        """The settings."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
+            f"affine={self.affine}, bias={self.bias is not None}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args):
+        key = f"{prefix}num_batches_tracked"
+        old = (local_metadata.get("version") or 1) < 2
+        if old and self.track_running_stats and key not in state_dict:
+            state_dict[key] = self.num_batches_tracked
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
+
+
+class _BatchNorm(NormBase):
+    """Normalizes each channel over the batch; in evaluation by the statistics seen in training."""
+
+    dimensions = ()  # how many an input may have
+    expected = ""  # the same in words
+
     def _check_input_dim(self, input):
         if input.ndim not in self.dimensions:
             raise ValueError(f"expected {self.expected} input (got {input.ndim}D input)")
@@ -79,21 +99,6 @@ class _BatchNorm(Module):
             input, mean, var, self.weight, self.bias, use_batch, momentum or 0.0, self.eps
         )
 
-    def extra_repr(self):
-        """The settings."""
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.affine}, bias={self.bias is not None}, "
-            f"track_running_stats={self.track_running_stats}"
-        )
-
-    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args):
-        key = f"{prefix}num_batches_tracked"
-        old = (local_metadata.get("version") or 1) < 2
-        if old and self.track_running_stats and key not in state_dict:
-            state_dict[key] = self.num_batches_tracked
-        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
-
 
 class BatchNorm1d(_BatchNorm):
     """Batch normalization of vectors or sequences (Ioffe and Szegedy, 2015).
@@ -113,3 +118,13 @@ class BatchNorm2d(_BatchNorm):
 
     dimensions = (4,)
     expected = "4D"
+
+
+class BatchNorm3d(_BatchNorm):
+    """Batch normalization of volumes (Ioffe and Szegedy, 2015).
+
+    (N, C, D, H, W) -> (N, C, D, H, W)
+    """
+
+    dimensions = (5,)
+    expected = "5D"

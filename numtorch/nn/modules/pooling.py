@@ -1,17 +1,17 @@
-"""Pooling of images: `MaxPool2d`, `AvgPool2d`, `AdaptiveAvgPool2d`."""
+"""Pooling of lines, images and volumes: maxima and means of windows, fixed or adaptive."""
 
 from .. import functional
 from .module import Module
+from .sizes import single
 
-__all__ = ["AdaptiveAvgPool2d", "AvgPool2d", "MaxPool2d"]
+__all__ = [
+    "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d", "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "MaxPool1d",
+    "MaxPool2d", "MaxPool3d",
+]  # fmt: skip
 
 
-class MaxPool2d(Module):
-    """The maximum of each window, with its index in the image if `return_indices`.
-
-    (N, C, H, W) -> (N, C, H', W'), or both without N
-    """
-
+class _MaxPoolNd(Module):
     def __init__(
         self,
         kernel_size,
@@ -27,9 +27,8 @@ class MaxPool2d(Module):
         self.padding, self.dilation = padding, dilation
         self.return_indices, self.ceil_mode = return_indices, ceil_mode
 
-    def forward(self, input):
-        """(N, C, H, W) -> (N, C, H', W')."""
-        return functional.max_pool2d(
+    def _pooled(self, pool, input):
+        return pool(
             input,
             self.kernel_size,
             self.stride,
@@ -47,12 +46,71 @@ class MaxPool2d(Module):
         )
 
 
-class AvgPool2d(Module):
-    """The mean of each window.
+class MaxPool1d(_MaxPoolNd):
+    """The maximum of each window, with its index in the line if `return_indices`.
+
+    (N, C, L) -> (N, C, L'), or both without N
+    """
+
+    def forward(self, input):
+        """(N, C, L) -> (N, C, L')."""
+        return self._pooled(functional.max_pool1d, input)
+
+
+class MaxPool2d(_MaxPoolNd):
+    """The maximum of each window, with its index in the image if `return_indices`.
 
     (N, C, H, W) -> (N, C, H', W'), or both without N
     """
 
+    def forward(self, input):
+        """(N, C, H, W) -> (N, C, H', W')."""
+        return self._pooled(functional.max_pool2d, input)
+
+
+class MaxPool3d(_MaxPoolNd):
+    """The maximum of each window, with its index in the volume if `return_indices`.
+
+    (N, C, D, H, W) -> (N, C, D', H', W'), or both without N
+    """
+
+    def forward(self, input):
+        """(N, C, D, H, W) -> (N, C, D', H', W')."""
+        return self._pooled(functional.max_pool3d, input)
+
+
+class AvgPool1d(Module):
+    """The mean of each window.
+
+    (N, C, L) -> (N, C, L'), or both without N
+    """
+
+    def __init__(
+        self, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True
+    ):
+        super().__init__()
+        self.kernel_size = single(kernel_size)
+        self.stride = single(kernel_size if stride is None else stride)
+        self.padding = single(padding)
+        self.ceil_mode, self.count_include_pad = ceil_mode, count_include_pad
+
+    def forward(self, input):
+        """(N, C, L) -> (N, C, L')."""
+        return functional.avg_pool1d(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+        )
+
+    def extra_repr(self):
+        """The window."""
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class _AvgPoolNd(Module):
     def __init__(
         self,
         kernel_size,
@@ -68,9 +126,8 @@ class AvgPool2d(Module):
         self.padding, self.ceil_mode = padding, ceil_mode
         self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
 
-    def forward(self, input):
-        """(N, C, H, W) -> (N, C, H', W')."""
-        return functional.avg_pool2d(
+    def _pooled(self, pool, input):
+        return pool(
             input,
             self.kernel_size,
             self.stride,
@@ -85,20 +142,109 @@ class AvgPool2d(Module):
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
-class AdaptiveAvgPool2d(Module):
+class AvgPool2d(_AvgPoolNd):
+    """The mean of each window.
+
+    (N, C, H, W) -> (N, C, H', W'), or both without N
+    """
+
+    def forward(self, input):
+        """(N, C, H, W) -> (N, C, H', W')."""
+        return self._pooled(functional.avg_pool2d, input)
+
+
+class AvgPool3d(_AvgPoolNd):
+    """The mean of each window.
+
+    (N, C, D, H, W) -> (N, C, D', H', W'), or both without N
+    """
+
+    def forward(self, input):
+        """(N, C, D, H, W) -> (N, C, D', H', W')."""
+        return self._pooled(functional.avg_pool3d, input)
+
+
+class _AdaptiveAvgPoolNd(Module):
+    def __init__(self, output_size):
+        super().__init__()
+        self.output_size = output_size
+
+    def extra_repr(self):
+        """The output size."""
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
+    """The means of as many windows as give the wanted output size; None keeps the input's size.
+
+    (N, C, L) -> (N, C, *output_size), or both without N
+    """
+
+    def forward(self, input):
+        """(N, C, L) -> (N, C, L')."""
+        return functional.adaptive_avg_pool1d(input, self.output_size)
+
+
+class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
     """The means of as many windows as give the wanted output size; None keeps the input's size.
 
     (N, C, H, W) -> (N, C, *output_size), or both without N
     """
 
-    def __init__(self, output_size):
-        super().__init__()
-        self.output_size = output_size
-
     def forward(self, input):
         """(N, C, H, W) -> (N, C, H', W')."""
         return functional.adaptive_avg_pool2d(input, self.output_size)
 
+
+class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
+    """The means of as many windows as give the wanted output size; None keeps the input's size.
+
+    (N, C, D, H, W) -> (N, C, *output_size), or both without N
+    """
+
+    def forward(self, input):
+        """(N, C, D, H, W) -> (N, C, D', H', W')."""
+        return functional.adaptive_avg_pool3d(input, self.output_size)
+
+
+class _AdaptiveMaxPoolNd(Module):
+    def __init__(self, output_size, return_indices=False):
+        super().__init__()
+        self.output_size, self.return_indices = output_size, return_indices
+
     def extra_repr(self):
         """The output size."""
         return f"output_size={self.output_size}"
+
+
+class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
+    """The maxima of as many windows as give the wanted output size; None keeps the input's size.
+
+    (N, C, L) -> (N, C, *output_size), or both without N
+    """
+
+    def forward(self, input):
+        """(N, C, L) -> (N, C, L')."""
+        return functional.adaptive_max_pool1d(input, self.output_size, self.return_indices)
+
+
+class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
+    """The maxima of as many windows as give the wanted output size; None keeps the input's size.
+
+    (N, C, H, W) -> (N, C, *output_size), or both without N
+    """
+
+    def forward(self, input):
+        """(N, C, H, W) -> (N, C, H', W')."""
+        return functional.adaptive_max_pool2d(input, self.output_size, self.return_indices)
+
+
+class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
+    """The maxima of as many windows as give the wanted output size; None keeps the input's size.
+
+    (N, C, D, H, W) -> (N, C, *output_size), or both without N
+    """
+
+    def forward(self, input):
+        """(N, C, D, H, W) -> (N, C, D', H', W')."""
+        return functional.adaptive_max_pool3d(input, self.output_size, self.return_indices)

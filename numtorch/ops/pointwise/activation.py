@@ -101,6 +101,14 @@ leaky_relu_op = activation(
     lambda g, a, b: g.where(a > 0, g * b),
     "input, times a slope where negative. (...) -> (...)",
 )
+prelu_op = pointwise(
+    "prelu",
+    "input weight",
+    "where(a > 0, a, a * b)",
+    "arith",
+    (lambda g, a, b: g.where(a > 0, g * b), lambda g, a, _b: (g * a).where(a <= 0, 0)),
+    doc="input, times a learned slope where negative. (...), (...) -> (...)",
+)
 elu_op = activation(
     "elu",
     "input alpha scale input_scale",

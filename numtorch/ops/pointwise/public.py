@@ -19,6 +19,7 @@ FUNCTIONAL = [
     "gelu",
     "leaky_relu",
     "leaky_relu_",
+    "prelu",
     "elu",
     "elu_",
     "softplus",
@@ -379,6 +380,33 @@ def leaky_relu(input, negative_slope=0.01, inplace=False):
 def leaky_relu_(input, negative_slope=0.01):
     """`leaky_relu` in place."""
     return _leaky_(input, negative_slope)
+
+
+def prelu(input, weight):
+    """input, times a learned slope where negative, one for all or for each channel (He et al.
+    2015). (N, C, ...), (1) or (C) -> (N, C, ...)
+    """
+    shape, slopes = input._spec.shape, weight._spec
+    if slopes.ndim > 1:
+        raise RuntimeError(
+            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {slopes.ndim}"
+        )
+    if slopes.dtype is not input._spec.dtype:
+        raise RuntimeError(
+            f"prelu: Type promoting not supported. Got {input._spec.dtype} and {slopes.dtype}"
+        )
+    if slopes.numel != 1:
+        if not shape:
+            raise RuntimeError("Not allow zero-dim input tensor.")
+        channels = shape[1] if len(shape) > 1 else 1
+        if slopes.numel != channels:
+            raise RuntimeError(
+                "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
+                f"{slopes.numel} and channel size = {channels}."
+            )
+    if slopes.ndim == 1:
+        weight = weight.reshape((slopes.numel, *(1,) * (len(shape) - 2)) if len(shape) > 1 else ())
+    return act.prelu_op(input, weight)
 
 
 def elu(input, alpha=1.0, inplace=False):

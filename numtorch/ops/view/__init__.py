@@ -6,12 +6,15 @@ from .basic import *  # noqa: F403
 from .basic import __all__ as _basic
 from .parts import *  # noqa: F403
 from .parts import __all__ as _parts
+from .pixels import *  # noqa: F403
+from .pixels import __all__ as _pixels
 from .strided import *  # noqa: F403
 from .strided import __all__ as _strided
 
-__all__ = [*_basic, *_parts, *_strided]
+__all__ = [*_basic, *_parts, *_pixels, *_strided]
+FUNCTIONAL = _pixels
 
-_NOT_METHODS = {"broadcast_tensors", "matrix_transpose", "slice_view"}
+_NOT_METHODS = {"broadcast_tensors", "matrix_transpose", "slice_view", *_pixels}
 METHODS = {n: globals()[n] for n in __all__ if n not in _NOT_METHODS}
 PROPERTIES = {
     "T": property(
