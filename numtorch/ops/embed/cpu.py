@@ -6,6 +6,7 @@ import numpy as np
 
 from ...backends.cpu import threads
 from ...backends.cpu.jit import PARALLEL_WORK, kernel, prange
+from ...backends.cpu.moves import bits_of, move_run
 from ...backends.registry import contiguous
 
 
@@ -37,10 +38,9 @@ def checker(indices, rows: int):
 @kernel
 def gather_rows(weight, indices, out, n, d):
     """out[i] = weight[indices[i]]. One iteration of the parallel loop owns one index."""
-    for i in prange(n):
-        at = indices[i] * d
-        for j in range(d):
-            out[i * d + j] = weight[at + j]
+    for item in prange(n):
+        i = np.int64(item)
+        move_run(weight, indices[i] * d, out, i * d, d)
 
 
 @kernel
@@ -71,8 +71,8 @@ def embedding_op(weight, indices, out, *, padding_idx, by_freq, scaled):
         facts = n, d, rows, padding_idx, int(by_freq)
         gather = gather_scaled.compile(weight, indices, out, *facts, work=out.numel)
     else:
-        facts = n, d
-        gather = gather_rows.compile(weight, indices, out, *facts, work=out.numel)
+        facts, bits = (n, d), bits_of(out.dtype.np)
+        gather = gather_rows.compile(bits, indices, bits, *facts, work=out.numel)
 
     def run(w, x, y):
         check(x)

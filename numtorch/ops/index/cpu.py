@@ -105,15 +105,18 @@ def scatter_lines(
             a += k * table[d + 2]
             c += k * table[d + 3]
         for j in range(count):
-            for i in range(low, high):
-                p = a + i * ys + index[b + j * qd + i * qs] * yd
-                v = src[c + j * sd + i * ss]
-                if mode == 0:
-                    y[p] = v
-                elif mode == 1:
-                    y[p] = T(y[p] + v)
-                else:
-                    y[p] = T(combine(mode, y[p], v))
+            q, s = b + j * qd, c + j * sd
+            if mode == 0:
+                for i in range(low, high):
+                    y[a + i * ys + index[q + i * qs] * yd] = src[s + i * ss]
+            elif mode == 1:
+                for i in range(low, high):
+                    p = a + i * ys + index[q + i * qs] * yd
+                    y[p] = T(y[p] + src[s + i * ss])
+            else:
+                for i in range(low, high):
+                    p = a + i * ys + index[q + i * qs] * yd
+                    y[p] = T(combine(mode, y[p], src[s + i * ss]))
 
 
 def checker(kind, input, index, dim):

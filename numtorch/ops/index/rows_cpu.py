@@ -5,12 +5,15 @@ written.
 import numpy as np
 
 from ...backends.cpu.jit import inline, kernel, prange
+from ...backends.cpu.moves import bits_of, move_run
 from ..pointwise.cpu import launch_loop
 from ..pointwise.define import type_name
 from .errors import WRAPPING, out_of_bounds
 from .geometry import Loop, Rows, chunk_of, index_shape
 
 empty, INT64 = np.empty, np.dtype(np.int64)
+NEAR = 16  # bytes of rows from which they are moved by vectors
+SHORT = 8  # elements: shorter rows cost less than finding where they are one by one, 25 ns each
 
 
 @inline
@@ -77,6 +80,46 @@ def take_rows(x, pos, out, table, ndim, outer, count, inner, xs, os, js):
         else:
             for i in range(inner):
                 out[b + i * os] = x[a + i * xs]
+
+
+@kernel
+def move_rows(x, pos, out, table, ndim, outer, count, inner, xs, os, js):
+    """`take_rows` where both rows lie element by element. One iteration owns one row."""
+    for r in prange(outer * count):
+        o = 0
+        j = np.int64(r)
+        if outer != 1:
+            o = j // count
+            j -= o * count
+        a = pos[j]
+        b = j * js
+        for e in range(ndim):
+            d = (ndim - 1 - e) * 3
+            k = o % table[d]
+            o //= table[d]
+            a += k * table[d + 1]
+            b += k * table[d + 2]
+        move_run(x, a, out, b, inner)
+
+
+@kernel
+def take_within(x, pos, out, table, ndim, outer, count, inner, xs, os, js):
+    """`take_rows` for short rows. One iteration of the parallel loop owns all rows with one o."""
+    for r in prange(outer):
+        o, a, b = np.int64(r), 0, 0
+        for e in range(ndim):
+            d = (ndim - 1 - e) * 3
+            k = o % table[d]
+            o //= table[d]
+            a += k * table[d + 1]
+            b += k * table[d + 2]
+        if inner == 1:
+            for j in range(count):
+                out[b + j * js] = x[a + pos[j]]
+        else:
+            for j in range(count):
+                for i in range(inner):
+                    out[b + j * js + i * os] = x[a + pos[j] + i * xs]
 
 
 @kernel
@@ -218,7 +261,7 @@ def _expanded(spec, common):
 
 
 def reader(input, out, dims, common):
-    """A function (x, positions, y) that reads rows."""
+    """A function (x, positions, y) that reads rows: `out` has the dtype of `input`."""
     rows = Rows(input, out, dims, common)
     loop = rows.loop
     if loop.outer == 1 and loop.inner == 1 and rows.js == 1:
@@ -227,9 +270,18 @@ def reader(input, out, dims, common):
             rows.count,
         )
         return lambda x, pos, y: run(x, pos, y, n)
-    table = np.array(loop.table or [0], INT64)
-    numbers = loop.ndim, loop.outer, rows.count, loop.inner, *loop.steps, rows.js
-    run = take_rows.compile(input, table, out, table, *numbers, work=rows.work)
+    steps, dims = loop.steps, loop.table
+    if loop.inner > 1 and rows.js and steps[1] > rows.js:  # positions lie nearer than the row does
+        dims = [*dims, loop.inner, *steps]
+        numbers = loop.ndim + 1, loop.outer * loop.inner, rows.count, 1, 1, 1, rows.js
+        take = take_within
+    else:
+        numbers = loop.ndim, loop.outer, rows.count, loop.inner, *steps, rows.js
+        take = take_within if loop.inner < SHORT <= rows.count else take_rows
+        if steps == [1, 1] and loop.inner * input.dtype.itemsize >= NEAR:
+            take = move_rows
+    table, bits = np.array(dims or [0], INT64), bits_of(input.dtype.np)
+    run = take.compile(bits, table, bits, table, *numbers, work=rows.work)
     return lambda x, pos, y: run(x, pos, y, table, *numbers)
 
 
