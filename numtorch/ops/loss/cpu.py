@@ -9,7 +9,7 @@ from ...backends.cpu.jit import kernel, prange
 from ...backends.cpu.vmath import exp32, exp64
 from ..reduce.loops import float_of_key32, float_of_key64, order_key32, order_key64
 from .classes import sizes_of
-from .elementwise import SUMS
+from .elementwise import pair_launchers
 from .pairs import pair_sum
 from .reduction import NONE
 
@@ -351,39 +351,14 @@ def cross_entropy2d_op(input, target, weight, out, saved, *, reduction, ignore_i
 
 
 # -- losses of pairs -----------------------------------------------------------------------------
-def mse_loss_op(input, target, out, *, mean, parameter):
-    """out = the sum or mean of (input - target)^2."""
-    return pair_sum(SUMS["mse_loss"], input, target, out, mean, parameter)
+mse_loss_op, smooth_l1_loss_op, huber_loss_op, bce_op, bce_with_logits_op = pair_launchers(pair_sum)
 
-
-def smooth_l1_loss_op(input, target, out, *, mean, parameter):
-    """out = the sum or mean of the smooth L1 losses."""
-    return pair_sum(SUMS["smooth_l1_loss"], input, target, out, mean, parameter)
-
-
-def huber_loss_op(input, target, out, *, mean, parameter):
-    """out = the sum or mean of the Huber losses."""
-    return pair_sum(SUMS["huber_loss"], input, target, out, mean, parameter)
-
-
-def bce_op(input, target, out, *, mean, parameter):
-    """out = the sum or mean of the binary cross entropies."""
-    return pair_sum(SUMS["bce"], input, target, out, mean, parameter)
-
-
-def bce_with_logits_op(input, target, out, *, mean, parameter):
-    """out = the sum or mean of the binary cross entropies of scores."""
-    return pair_sum(SUMS["bce_with_logits"], input, target, out, mean, parameter)
-
-
-for _launch in (mse_loss_op, smooth_l1_loss_op, huber_loss_op, bce_op, bce_with_logits_op):
-    _launch.contiguous = True
 for _launch in (
     nll_loss_op,
     nll_loss2d_op,
-    cross_entropy2d_op,
     nll_loss_backward_op,
     cross_entropy_op,
+    cross_entropy2d_op,
     cross_entropy_backward_op,
 ):
     _launch.contiguous = True

@@ -11,7 +11,7 @@ from ...backends.cuda.jit import THREADS, cuda, grid, kernel
 from ...backends.cuda.scalar import maximum
 from .classes import sizes_of
 from .cuda_pairs import pair_sum
-from .elementwise import SUMS
+from .elementwise import pair_launchers
 from .reduction import MEAN, NONE
 
 
@@ -251,42 +251,14 @@ def cross_entropy_backward_op(
 
 
 # -- losses of pairs -----------------------------------------------------------------------------
-def mse_loss_op(input, target, out, *, mean, parameter):
-    """out = the sum or mean of (input - target)^2."""
-    return pair_sum(SUMS["mse_loss"], input, target, out, mean, parameter)
+mse_loss_op, smooth_l1_loss_op, huber_loss_op, bce_op, bce_with_logits_op = pair_launchers(pair_sum)
 
-
-def smooth_l1_loss_op(input, target, out, *, mean, parameter):
-    """out = the sum or mean of the smooth L1 losses."""
-    return pair_sum(SUMS["smooth_l1_loss"], input, target, out, mean, parameter)
-
-
-def huber_loss_op(input, target, out, *, mean, parameter):
-    """out = the sum or mean of the Huber losses."""
-    return pair_sum(SUMS["huber_loss"], input, target, out, mean, parameter)
-
-
-def bce_op(input, target, out, *, mean, parameter):
-    """out = the sum or mean of the binary cross entropies."""
-    return pair_sum(SUMS["bce"], input, target, out, mean, parameter)
-
-
-def bce_with_logits_op(input, target, out, *, mean, parameter):
-    """out = the sum or mean of the binary cross entropies of scores."""
-    return pair_sum(SUMS["bce_with_logits"], input, target, out, mean, parameter)
-
-
-for _launcher in (
+for _launch in (
     nll_loss_op,
     nll_loss2d_op,
     nll_loss_backward_op,
     cross_entropy_op,
     cross_entropy2d_op,
     cross_entropy_backward_op,
-    mse_loss_op,
-    smooth_l1_loss_op,
-    huber_loss_op,
-    bce_op,
-    bce_with_logits_op,
 ):
-    _launcher.contiguous = True
+    _launch.contiguous = True

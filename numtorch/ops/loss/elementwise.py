@@ -28,6 +28,22 @@ INTEGERS = ("bool", "uint8", "int8", "int16", "int32", "int64")
 SUMS: dict = {}  # name -> the pointwise op whose values are summed
 
 
+def pair_launchers(pair_sum):
+    """The launchers of losses that are summed in one pass, from the device's
+    `pair_sum(op, input, target, out, mean, parameter)`, in the order of `names`.
+    """
+
+    def launcher(name):
+        def launch(input, target, out, *, mean, parameter):
+            return pair_sum(SUMS[name], input, target, out, mean, parameter)
+
+        launch.contiguous = True  # type: ignore[attr-defined]
+        return launch
+
+    names = "mse_loss", "smooth_l1_loss", "huber_loss", "bce", "bce_with_logits"
+    return tuple(launcher(name) for name in names)
+
+
 def _pair_loss(name: str, node_name: str, expression: str, d, parameter: bool = False):
     """(function of values, function of their sum or mean)."""
     names = "input target" + (" parameter" if parameter else "")
