@@ -15,10 +15,11 @@ from ...backends.cpu.simd import lanes_of, registers
 from ..conv.planes import scratch
 from . import layout
 from .tile import product_tile
-from .weights import QUERIES, differentiate, weigh
+from .weights import LN2, QUERIES, differentiate, weigh
 
 KEYS = 128  # of a block: its scores are 32 KB in float32
-QUERY_VECTORS = 2  # of the tile that makes scores
+VECTORS = 2  # of a tile
+ROWS = 8 if registers()[1] >= 32 else 4  # of a tile: 8 x 2 sums leave room in 32 registers
 PIECES = 8  # that the keys of a small batch are cut into, so that threads have work
 PIECE_KEYS = 512  # of a piece, at least
 
@@ -36,12 +37,12 @@ def pack(x, at, pitch, count, depth, w, to, factor):
 
 @inline
 def hide(w, scores, mask, at, row, column, queries, keys, added):
-    """Add the mask to a block of scores, or set those to -inf where it is False."""
+    """Add the mask to a block of scores to the base 2, or set those to -inf where it is False."""
     for i in range(queries):
         for j in range(keys):
             value = mask[at + i * row + j * column]
             if added is not None:
-                w[scores + j * QUERIES + i] += value
+                w[scores + j * QUERIES + i] += value * w.dtype.type(1 / LN2)
             elif not value:
                 w[scores + j * QUERIES + i] = w.dtype.type(-np.inf)
 
@@ -57,9 +58,10 @@ def hide_later(w, scores, first, queries, keys):
 
 
 @functools.cache
-def attend(rows, vectors):
-    """The forward kernel with tiles of `rows` rows by `vectors` vectors of the output's columns."""
-    score_tile, value_tile = product_tile(rows, QUERY_VECTORS), product_tile(rows, vectors)
+def attend(whole):
+    """The forward kernel; `whole` if the columns of values fill whole tiles."""
+    score_tile = product_tile(ROWS, VECTORS, False, True)
+    value_tile = product_tile(ROWS, VECTORS, True, whole)
 
     @kernel
     def attend_blocks(
@@ -71,7 +73,7 @@ def attend(rows, vectors):
         """
         T = out.dtype.type
         blocks = (queries + QUERIES - 1) // QUERIES
-        across, step = QUERY_VECTORS * lanes, vectors * lanes
+        step = VECTORS * lanes
         padded = (width + step - 1) // step * step
         for worker in prange(workers):
             packed = worker * slot
@@ -83,9 +85,8 @@ def attend(rows, vectors):
                 item, first = task // blocks, task % blocks * QUERIES
                 count = min(QUERIES, queries - first)
                 k_at, v_at = starts[batch + item], starts[2 * batch + item]
-                pack(
-                    q, starts[item] + first * pitch[0], pitch[0], count, depth, w, packed, T(scale)
-                )
+                start, factor = starts[item] + first * pitch[0], T(scale / LN2)
+                pack(q, start, pitch[0], count, depth, w, packed, factor)
                 for i in range(QUERIES):
                     w[most + i], w[total + i] = T(-np.inf), T(0)
                 for i in range(QUERIES * padded):
@@ -93,12 +94,12 @@ def attend(rows, vectors):
                 end = min(keys, first + QUERIES) if causal else keys
                 for begin in range(0, end, KEYS):
                     n = min(KEYS, end - begin)
-                    for j in range(0, n, rows):
-                        for i in range(0, QUERIES, across):
+                    for j in range(0, n, ROWS):
+                        for i in range(0, QUERIES, step):
                             score_tile(
-                                k, k_at + (begin + j) * pitch[1], pitch[1], 1, min(rows, n - j),
+                                k, k_at + (begin + j) * pitch[1], pitch[1], 1, min(ROWS, n - j),
                                 w, packed + i, QUERIES, depth,
-                                w, scores + j * QUERIES + i, QUERIES, across, False,
+                                w, scores + j * QUERIES + i, QUERIES, step,
                             )  # fmt: skip
                     if mask is not None:
                         at = starts[4 * batch + item] + first * pitch[4] + begin * pitch[5]
@@ -110,20 +111,20 @@ def attend(rows, vectors):
                         factor = w[shrink + i]
                         for d in range(padded):
                             w[sums + i * padded + d] *= factor
-                    for i in range(0, count, rows):
+                    for i in range(0, count, ROWS):
                         for d in range(0, width, step):
                             value_tile(
-                                w, scores + i, 1, QUERIES, rows,
+                                w, scores + i, 1, QUERIES, ROWS,
                                 v, v_at + begin * pitch[2] + d, pitch[2], n,
-                                w, sums + i * padded + d, padded, width - d, True,
+                                w, sums + i * padded + d, padded, width - d,
                             )  # fmt: skip
                 for i in range(count):
-                    whole = w[total + i]
-                    dead = whole == T(0)
+                    mass = w[total + i]
+                    dead = mass == T(0)
                     lse[item * queries + first + i] = (
-                        T(-np.inf) if dead else w[most + i] + np.log(whole)
+                        T(-np.inf) if dead else w[most + i] * T(LN2) + np.log(mass)
                     )
-                    factor = T(0) if dead else T(1) / whole
+                    factor = T(0) if dead else T(1) / mass
                     at = starts[3 * batch + item] + (first + i) * pitch[3]
                     for d in range(width):
                         out[at + d] = w[sums + i * padded + d] * factor
@@ -132,9 +133,10 @@ def attend(rows, vectors):
 
 
 @functools.cache
-def attend_backward(rows, vectors):
-    """The backward kernel with tiles of `rows` rows by `vectors` vectors of columns."""
-    score_tile, grad_tile = product_tile(rows, QUERY_VECTORS), product_tile(rows, vectors)
+def attend_backward(whole):
+    """The backward kernel; `whole` if the columns of queries and values fill whole tiles."""
+    score_tile = product_tile(ROWS, VECTORS, False, True)
+    grad_tile = product_tile(ROWS, VECTORS, True, whole)
 
     @kernel
     def differentiate_blocks(
@@ -145,7 +147,7 @@ def attend_backward(rows, vectors):
         piece of the keys of one head: it owns their rows of dk and dv, and a copy of dq.
         """
         T = q.dtype.type
-        across, step = QUERY_VECTORS * lanes, vectors * lanes
+        step = VECTORS * lanes
         for worker in prange(workers):
             packed = worker * slot
             packed_g = packed + depth * QUERIES
@@ -172,7 +174,7 @@ def attend_backward(rows, vectors):
                         starts[5 * batch + item] + first * pitch[6],
                     )
                     if head < end:
-                        pack(q, q_row, pitch[0], count, depth, w, packed, T(scale))
+                        pack(q, q_row, pitch[0], count, depth, w, packed, T(scale / LN2))
                         pack(g, g_row, pitch[6], count, width, w, packed_g, T(1))
                     for i in range(count):
                         at = starts[3 * batch + item] + (first + i) * pitch[3]
@@ -180,25 +182,25 @@ def attend_backward(rows, vectors):
                         for d in range(width):
                             product += g[g_row + i * pitch[6] + d] * out[at + d]
                         high = lse[item * queries + first + i]
-                        w[level + i] = T(0) if high == -np.inf else high
+                        w[level + i] = T(0) if high == -np.inf else high * T(1 / LN2)
                         w[delta + i] = product
                     for i in range(count, QUERIES):
                         w[level + i], w[delta + i] = T(0), T(0)
                     for begin in range(head, end, KEYS):
                         n = min(KEYS, end - begin)
-                        for j in range(0, n, rows):
-                            used = min(rows, n - j)
-                            for i in range(0, QUERIES, across):
+                        for j in range(0, n, ROWS):
+                            used = min(ROWS, n - j)
+                            for i in range(0, QUERIES, step):
                                 to = j * QUERIES + i
                                 score_tile(
                                     k, k_at + (begin + j) * pitch[1], pitch[1], 1, used,
                                     w, packed + i, QUERIES, depth,
-                                    w, scores + to, QUERIES, across, False,
+                                    w, scores + to, QUERIES, step,
                                 )  # fmt: skip
                                 score_tile(
                                     v, v_at + (begin + j) * pitch[2], pitch[2], 1, used,
                                     w, packed_g + i, QUERIES, width,
-                                    w, grads + to, QUERIES, across, False,
+                                    w, grads + to, QUERIES, step,
                                 )  # fmt: skip
                         if mask is not None:
                             at = starts[4 * batch + item] + first * pitch[4] + begin * pitch[5]
@@ -206,26 +208,26 @@ def attend_backward(rows, vectors):
                         if causal:
                             hide_later(w, scores, begin - first, QUERIES, n)
                         differentiate(w, scores, grads, level, delta, n, scale)
-                        for j in range(0, n, rows):
-                            used = min(rows, n - j)
+                        for j in range(0, n, ROWS):
+                            used = min(ROWS, n - j)
                             for d in range(0, width, step):
                                 grad_tile(
                                     w, scores + j * QUERIES, QUERIES, 1, used,
                                     g, g_row + d, pitch[6], count,
-                                    dv, dv_at + (begin + j) * width + d, width, width - d, True,
+                                    dv, dv_at + (begin + j) * width + d, width, width - d,
                                 )  # fmt: skip
                             for d in range(0, depth, step):
                                 grad_tile(
                                     w, grads + j * QUERIES, QUERIES, 1, used,
                                     q, q_row + d, pitch[0], count,
-                                    dk, dk_at + (begin + j) * depth + d, depth, depth - d, True,
+                                    dk, dk_at + (begin + j) * depth + d, depth, depth - d,
                                 )  # fmt: skip
-                        for i in range(0, count, rows):
+                        for i in range(0, count, ROWS):
                             for d in range(0, depth, step):
                                 grad_tile(
-                                    w, grads + i, 1, QUERIES, min(rows, count - i),
+                                    w, grads + i, 1, QUERIES, min(ROWS, count - i),
                                     k, k_at + begin * pitch[1] + d, pitch[1], n,
-                                    dq, dq_at + (first + i) * depth + d, depth, depth - d, True,
+                                    dq, dq_at + (first + i) * depth + d, depth, depth - d,
                                 )  # fmt: skip
 
     return differentiate_blocks
@@ -241,15 +243,8 @@ def add_pieces(parts, out, count, pieces):
         out[i] = total
 
 
-def tile_shape(itemsize: int, columns: int) -> tuple[int, int]:
-    """(rows, vectors) of the tiles: vectors such that the last one of a row is not wasted."""
-    if registers()[1] < 32:
-        return 4, 2
-    needed = -(-columns // lanes_of(itemsize))
-    return 8, min((2, 3, 1), key=lambda n: -(-needed // n) * n - 0.01 * n)
-
-
-def _workers(work: int, tasks: int) -> int:
+def workers_for(work: int, tasks: int) -> int:
+    """How many parts of the scratch memory a call needs; the results do not depend on it."""
     return max(1, min(tasks, threads.get_num_threads())) if work >= PARALLEL_WORK else 1
 
 
@@ -258,17 +253,19 @@ def attention_op(query, key, value, mask, out, lse, *, is_causal, scale):
     facts = layout.Facts(query, key, value, mask, out)
     if not out.numel:
         return lambda q, k, v, m, o, s: s.fill(-math.inf)
-    lanes, itemsize = lanes_of(out.dtype.itemsize), out.dtype.itemsize
-    rows, vectors = tile_shape(itemsize, facts.width)
-    padded = -(-facts.width // (vectors * lanes)) * vectors * lanes
+    lanes = lanes_of(out.dtype.itemsize)
+    step = VECTORS * lanes
+    padded = -(-facts.width // step) * step
     slot = (facts.depth + KEYS + padded + 3) * QUERIES
-    work = facts.batch * facts.queries * facts.keys * (facts.depth + facts.width)
-    workers = _workers(work, facts.batch * -(-facts.queries // QUERIES))
+    work = facts.products // 8  # eight multiply-adds take as long as one addition in memory
+    workers = workers_for(work, facts.batch * -(-facts.queries // QUERIES))
     given = (
         slot, workers, facts.batch, facts.queries, facts.keys, facts.depth, facts.width, lanes,
         facts.starts, facts.pitch, scale, is_causal, facts.added,
     )  # fmt: skip
-    run = attend(rows, vectors).compile(query, key, value, mask, out, lse, out, *given, work=work)
+    run = attend(facts.width % step == 0).compile(
+        query, key, value, mask, out, lse, out, *given, work=work
+    )
     dtype = out.dtype.np
 
     def launch(q, k, v, m, o, s):
@@ -282,20 +279,22 @@ def attention_backward_op(grad, query, key, value, mask, out, lse, dq, dk, dv, *
     facts = layout.Facts(query, key, value, mask, out, grad)
     if not grad.numel or not key.numel:
         return lambda *arrays: [a.fill(0) for a in arrays[-3:]]
-    lanes, itemsize = lanes_of(out.dtype.itemsize), out.dtype.itemsize
-    rows, vectors = tile_shape(itemsize, max(facts.depth, facts.width))
+    lanes = lanes_of(out.dtype.itemsize)
+    step = VECTORS * lanes
     slot = (facts.depth + facts.width + 2 * KEYS + 2) * QUERIES
-    work = 2 * facts.batch * facts.queries * facts.keys * (facts.depth + facts.width)
+    work = facts.products * 5 // 16  # five products where the forward pass has two
     pieces = max(1, min(PIECES // facts.batch, facts.keys // PIECE_KEYS))
     piece = -(-facts.keys // (pieces * KEYS)) * KEYS
     pieces = -(-facts.keys // piece)
-    workers = _workers(work, facts.batch * pieces)
+    workers = workers_for(work, facts.batch * pieces)
     given = (
         slot, workers, facts.batch, facts.queries, facts.keys, facts.depth, facts.width, lanes,
         pieces, piece, facts.starts, facts.pitch, scale, is_causal, facts.added,
     )  # fmt: skip
     specs = grad, query, key, value, mask, out, lse, dq, dk, dv, out
-    run = attend_backward(rows, vectors).compile(*specs, *given, work=work)
+    run = attend_backward(not (facts.depth % step or facts.width % step)).compile(
+        *specs, *given, work=work
+    )
     dtype, count = out.dtype.np, dq.numel
     join = add_pieces.compile(dq, dq, count, pieces, work=count * pieces) if pieces > 1 else None
 

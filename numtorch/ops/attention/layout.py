@@ -14,7 +14,8 @@ class Facts:
 
     `starts` has the offsets of each head's query, key, value, output, mask and gradient, `pitch`
     the steps from row to row: of the same, but two for the mask (query, key). `added` is 1 for a
-    mask that is added, None for one that selects: it decides while a kernel is compiled.
+    mask that is added, None for one that selects: it decides while a kernel is compiled. `products`
+    is the number of multiplications of a forward pass.
     """
 
     def __init__(self, query, key, value, mask, out, grad=None) -> None:
@@ -22,6 +23,7 @@ class Facts:
         self.batch = math.prod(lead)
         self.queries, self.depth = query.shape[-2:]
         self.keys, self.width = value.shape[-2:]
+        self.products = self.batch * self.queries * self.keys * (self.depth + self.width)
         self.added = None if mask is None or mask.dtype is bool_ else 1
         if mask is not None:
             shape = (*lead, self.queries, self.keys)
