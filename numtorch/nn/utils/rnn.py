@@ -5,7 +5,7 @@ from collections import namedtuple
 from ...core.errors import kind
 from ...core.tensor import Tensor
 from ...ops.create import arange, empty_like, full, tensor
-from ...ops.join import cat
+from ...ops.join import cat, stack
 
 __all__ = [
     "PackedSequence",
@@ -219,23 +219,26 @@ def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="
     if first.ndim == 0:
         raise RuntimeError("pad_sequence: expected sequences of shape (L, *), but got a 0-d tensor")
     steps, trailing = max(s.shape[0] for s in sequences), first.shape[1:]
-    shape = (len(sequences), steps) if batch_first else (steps, len(sequences))
-    output = full((*shape, *trailing), padding_value, dtype=first.dtype, device=first.device)
-    for i, s in enumerate(sequences):
+    padding = full((steps, *trailing), padding_value, dtype=first.dtype, device=first.device)
+    padded = []
+    for s in sequences:
         if s.shape[1:] != trailing:
-            d = next(
-                (k for k, (a, b) in enumerate(zip(s.shape[1:], trailing, strict=False)) if a != b),
-                0,
-            )
-            raise RuntimeError(
-                f"The size of tensor a ({trailing[d]}) must match the size of tensor b "
-                f"({s.shape[1 + d]}) at non-singleton dimension {1 + d} (pad_sequence: sequences "
-                f"of shape (L, *) with equal *, but got {list(first.shape)} and {list(s.shape)})"
-            )
-        begin = steps - s.shape[0] if padding_side == "left" else 0
-        row = output[i] if batch_first else output[:, i]
-        row[begin : begin + s.shape[0]] = s
-    return output
+            raise _unequal(first.shape, s.shape)
+        parts = [s.to(first.dtype), padding[: steps - s.shape[0]]]
+        padded.append(cat(parts[::-1] if padding_side == "left" else parts))
+    return stack(padded, 0 if batch_first else 1)
+
+
+def _unequal(first, other) -> RuntimeError:
+    """The error for sequences of different features."""
+    pairs = enumerate(zip(first[1:], other[1:], strict=False), 1)
+    d = next((d for d, (n, m) in pairs if n != m), min(len(first), len(other)))
+    n, m = (shape[d] if d < len(shape) else 1 for shape in (first, other))
+    return RuntimeError(
+        f"The size of tensor a ({n}) must match the size of tensor b ({m}) at non-singleton "
+        f"dimension {d} (pad_sequence: sequences of shape (L, *) with equal *, but got "
+        f"{list(first)} and {list(other)})"
+    )
 
 
 def unpad_sequence(padded_sequences, lengths, batch_first=False):
