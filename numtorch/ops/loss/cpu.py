@@ -7,14 +7,13 @@ import numpy as np
 
 from ...backends.cpu.jit import kernel, prange
 from ...backends.cpu.vmath import exp32, exp64
-from ..reduce.loops import float_of_key32, float_of_key64, order_key32, order_key64
+from ..softmax.rows import row_maximum
 from .classes import sizes_of
 from .elementwise import pair_launchers
 from .pairs import pair_sum
 from .reduction import NONE
 
 COLUMNS = 256
-NAN32, NAN64 = np.int32(2**31 - 1), np.int64(2**63 - 1)
 
 
 @kernel
@@ -141,18 +140,7 @@ def cross_rows(x, target, weight, saved, count, classes, ignore, smooth, double)
         i = np.int64(piece)
         base = i * classes
         t = np.int64(target[i])
-        if double is None:
-            key = np.int32(-0x80000000)
-            for j in range(classes):
-                other = order_key32(x[base + j], NAN32)
-                key = other if other > key else key
-            most = float_of_key32(key)
-        else:
-            key = np.int64(-0x8000000000000000)
-            for j in range(classes):
-                other = order_key64(x[base + j], NAN64)
-                key = other if other > key else key
-            most = float_of_key64(key)
+        most = row_maximum(x, base, classes, double)
         total = T(0)
         for j in range(classes):
             d = x[base + j] - most

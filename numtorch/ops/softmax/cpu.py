@@ -11,11 +11,10 @@ import numpy as np
 
 from ...backends.cpu.jit import bind, kernel, prange
 from ...backends.cpu.vmath import exp32, exp64
-from ..reduce.loops import float_of_key32, float_of_key64, order_key32, order_key64
+from .rows import row_maximum
 
 BLOCK = 4096  # elements that are summed in the element's type; blocks join in float64
 COLUMNS = 256
-NAN32, NAN64 = np.int32(2**31 - 1), np.int64(2**63 - 1)  # the order keys of NaN: above all others
 
 
 @kernel(fastmath="sum")
@@ -24,18 +23,7 @@ def softmax_rows(x, out, rows, n, double):
     T = out.dtype.type
     for piece in prange(rows):
         base = np.int64(piece) * n
-        if double is None:
-            key = np.int32(-0x80000000)
-            for j in range(n):
-                other = order_key32(x[base + j], NAN32)
-                key = other if other > key else key
-            most = float_of_key32(key)
-        else:
-            key = np.int64(-0x8000000000000000)
-            for j in range(n):
-                other = order_key64(x[base + j], NAN64)
-                key = other if other > key else key
-            most = float_of_key64(key)
+        most = row_maximum(x, base, n, double)
         total = 0.0
         for begin in range(0, n, BLOCK):
             part = T(0)
@@ -55,18 +43,7 @@ def log_softmax_rows(x, out, rows, n, double):
     T = out.dtype.type
     for piece in prange(rows):
         base = np.int64(piece) * n
-        if double is None:
-            key = np.int32(-0x80000000)
-            for j in range(n):
-                other = order_key32(x[base + j], NAN32)
-                key = other if other > key else key
-            most = float_of_key32(key)
-        else:
-            key = np.int64(-0x8000000000000000)
-            for j in range(n):
-                other = order_key64(x[base + j], NAN64)
-                key = other if other > key else key
-            most = float_of_key64(key)
+        most = row_maximum(x, base, n, double)
         total = 0.0
         for begin in range(0, n, BLOCK):
             part = T(0)
