@@ -10,6 +10,17 @@ def _add(lib, a, b):
     return a + b
 
 
+def _gelu(lib, a):
+    return lib.nn.functional.gelu(a)
+
+
+def _elementary(name, n, quick=False):
+    """A function that costs about ten operations; an odd `n` leaves a tail of the vector loop."""
+    title = "4M" if n == N else str(n)
+    make = forward(lambda lib, a: getattr(lib, name)(a), normal(n))
+    return Case(f"{name} {title}", "pointwise", make, 8.0 * n, 10.0 * n, quick)
+
+
 CASES = [
     Case("add 4x4", "pointwise", forward(_add, _small, _small), 192.0, 16.0, True),
     Case("add 4x4, recorded", "pointwise", recorded(_add, _small, _small), 192.0, 16.0, True),
@@ -20,10 +31,28 @@ CASES = [
         forward(lambda lib, a, b: a * b, normal(2000, 1000), normal(1000)), 16e6, 2e6,
     ),
     Case("relu 4M", "pointwise", forward(lambda lib, a: a.relu(), _x), 8.0 * N, N),
-    Case("exp 4M", "pointwise", forward(lambda lib, a: a.exp(), _x), 8.0 * N, 10.0 * N, True),
+    _elementary("exp", N, quick=True),
+    *[_elementary(f, N) for f in ("tanh", "sigmoid", "sin")],
+    *[_elementary(f, 100_003) for f in ("exp", "tanh", "sigmoid", "sin", "erf", "expm1")],
     Case(
-        "gelu 1M, backward", "pointwise",
-        backward(lambda lib, a: lib.nn.functional.gelu(a), normal(MILLION)), 20.0 * MILLION,
+        "log of squares 1M", "pointwise", forward(lambda lib, a: (a * a).log(), normal(MILLION)),
+        16.0 * MILLION, 11.0 * MILLION,
+    ),
+    Case(
+        "pow of squares 1M", "pointwise",
+        forward(lambda lib, a, b: (a * a) ** b, normal(MILLION), normal(1, MILLION)),
+        20.0 * MILLION, 30.0 * MILLION,
+    ),
+    *[
+        Case(f"gelu {title}", "pointwise", forward(_gelu, normal(n)), 8.0 * n, 20.0 * n)
+        for title, n in (("100003", 100_003), ("4M", N))
+    ],
+    Case(
+        "tanh 100003, backward", "pointwise", backward(lambda lib, a: a.tanh(), normal(100_003)),
+        20.0 * 100_003, 15.0 * 100_003,
+    ),
+    Case(
+        "gelu 1M, backward", "pointwise", backward(_gelu, normal(MILLION)), 20.0 * MILLION,
         40.0 * MILLION,
     ),
     Case(
