@@ -8,7 +8,10 @@ from numtorch import nn
 
 LINE, IMAGE, VOLUME = (2, 4, 8), (2, 4, 6, 6), (1, 4, 4, 4, 4)
 CALLS = [
-    ("MaxPool1d", (3, 2, 1), LINE), ("MaxPool3d", (2,), VOLUME), ("AvgPool1d", (3, 2, 1), LINE),
+    ("Conv1d", (4, 2, 3), LINE), ("Conv3d", (4, 2, 2), VOLUME),
+    ("ConvTranspose1d", (4, 2, 3, 2), LINE), ("ConvTranspose2d", (4, 2, 3, 2, 1, 1), IMAGE),
+    ("ConvTranspose3d", (4, 2, 2), VOLUME), ("MaxPool1d", (3, 2, 1), LINE),
+    ("MaxPool3d", (2,), VOLUME), ("AvgPool1d", (3, 2, 1), LINE),
     ("AvgPool3d", (2,), VOLUME), ("AdaptiveAvgPool1d", (3,), LINE),
     ("AdaptiveAvgPool3d", ((1, None, 2),), VOLUME), ("AdaptiveMaxPool1d", (3,), LINE),
     ("AdaptiveMaxPool2d", (3,), IMAGE), ("AdaptiveMaxPool3d", (2,), VOLUME),
@@ -31,6 +34,7 @@ def test_as_torch(name, args, shape, torch):
     x = np.random.default_rng(2).standard_normal(shape)
     found = []
     for lib, space in ((torch, torch.nn), (nt, nn)):
+        lib.manual_seed(1)
         layer = getattr(space, name)(*args).to(lib.float64)
         leaf = lib.from_numpy(x.copy()).requires_grad_()
         out = layer(leaf)
@@ -92,3 +96,55 @@ def test_dropout_of_channels(name):
     out = layer(x).flatten(2)
     assert (out == out[..., :1]).all() and not (out == 1).all()
     assert layer.eval()(x).equal(x)
+
+
+LOSSES = {
+    "KLDivLoss": ({"log_target": True, "reduction": "batchmean"}, "xx"),
+    "PoissonNLLLoss": ({"full": True}, "xp"),
+    "GaussianNLLLoss": ({"full": True}, "xxp"),
+    "HingeEmbeddingLoss": ({"margin": 0.5}, "xs"),
+    "MarginRankingLoss": ({"margin": 0.1}, "xxs"),
+    "CosineEmbeddingLoss": ({"margin": 0.1}, "xxv"),
+    "SoftMarginLoss": ({"reduction": "sum"}, "xs"),
+    "MultiLabelSoftMarginLoss": ({}, "xp"),
+    "TripletMarginLoss": ({"swap": True, "p": 2.0}, "xxx"),
+    "TripletMarginWithDistanceLoss": ({"margin": 0.5}, "xxx"),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses(name, torch):
+    options, kinds = LOSSES[name]
+    rng = np.random.default_rng(6)
+    make = {
+        "x": lambda: rng.standard_normal((4, 3)),
+        "p": lambda: rng.uniform(0.1, 1, (4, 3)),
+        "s": lambda: rng.choice([-1.0, 1.0], (4, 3)),
+        "v": lambda: rng.choice([-1.0, 1.0], 4),
+    }
+    arrays, found = [make[k]() for k in kinds], []
+    for lib, space in ((torch, torch.nn), (nt, nn)):
+        given = [lib.from_numpy(a.copy()) for a in arrays]
+        given[0].requires_grad_()
+        loss = getattr(space, name)(**options)(*given)
+        loss.backward()
+        found.append((loss.item(), given[0].grad.tolist()))
+    np.testing.assert_allclose(found[1][0], found[0][0], 1e-7)
+    np.testing.assert_allclose(found[1][1], found[0][1], 1e-7, 1e-9)
+
+
+def test_margins_are_positive():
+    for name in ("TripletMarginLoss", "TripletMarginWithDistanceLoss"):
+        with pytest.raises(ValueError, match=f"{name}: expected margin to be greater than 0"):
+            getattr(nn, name)(margin=0)
+
+
+def test_sizes_of_transposed_convolutions(torch):
+    layer, x = nn.ConvTranspose2d(2, 4, 3, 2), nt.ones(1, 2, 4, 4)
+    assert layer(x, output_size=(10, 9)).shape == (1, 4, 10, 9)
+    with pytest.raises(ValueError, match=r"valid sizes range from \[9, 9\] to \[10, 10\]"):
+        layer(x, output_size=(20, 20))
+    with pytest.raises(ValueError, match="output_size must have 2 or 4 elements"):
+        layer(x, output_size=(20,))
+    with pytest.raises(ValueError, match='Only "zeros" padding mode is supported'):
+        nn.ConvTranspose2d(2, 4, 3, padding_mode="reflect")

@@ -1,4 +1,4 @@
-"""Convolutions: `Conv2d`."""
+"""Convolutions in one to three dimensions, and their transposes."""
 
 import math
 
@@ -6,9 +6,11 @@ from ...ops.create import empty
 from .. import functional, init
 from ..parameter import Parameter
 from .module import Module
-from .sizes import pair
+from .sizes import repeated
 
-__all__ = ["Conv2d"]
+__all__ = [
+    "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d",
+]  # fmt: skip
 
 PADDINGS = ("same", "valid")
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
@@ -30,6 +32,7 @@ class _ConvNd(Module):
         padding_mode,
         device,
         dtype,
+        output_padding=None,
     ):
         super().__init__()
         if groups <= 0:
@@ -51,11 +54,12 @@ class _ConvNd(Module):
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size, self.stride, self.padding = kernel_size, stride, padding
         self.dilation = dilation
-        self.transposed = False
-        self.output_padding = (0,) * len(kernel_size)
+        self.transposed = output_padding is not None
+        self.output_padding = output_padding or (0,) * len(kernel_size)
         self.groups, self.padding_mode = groups, padding_mode
         self._reversed_padding_repeated_twice = self._pad_widths()
-        shape = (out_channels, in_channels // groups, *kernel_size)
+        ends = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
+        shape = (ends[0], ends[1] // groups, *kernel_size)
         self.weight = Parameter(empty(shape, device=device, dtype=dtype))
         if bias:
             self.bias = Parameter(empty(out_channels, device=device, dtype=dtype))
@@ -95,6 +99,8 @@ class _ConvNd(Module):
             text += f", padding={self.padding}"
         if self.dilation != (1,) * n:
             text += f", dilation={self.dilation}"
+        if self.output_padding != (0,) * n:
+            text += f", output_padding={self.output_padding}"
         if self.groups != 1:
             text += f", groups={self.groups}"
         if self.bias is None:
@@ -104,11 +110,10 @@ class _ConvNd(Module):
         return text
 
 
-class Conv2d(_ConvNd):
-    """Cross-correlation of images with learned kernels.
+class _Conv(_ConvNd):
+    """Cross-correlation in `spatial` dimensions."""
 
-    (N, in_channels, H, W) -> (N, out_channels, H', W'), or both without N
-    """
+    spatial = 0
 
     def __init__(
         self,
@@ -124,13 +129,14 @@ class Conv2d(_ConvNd):
         device=None,
         dtype=None,
     ):
+        n = self.spatial
         super().__init__(
             in_channels,
             out_channels,
-            pair(kernel_size),
-            pair(stride),
-            padding if isinstance(padding, str) else pair(padding),
-            pair(dilation),
+            repeated(kernel_size, n),
+            repeated(stride, n),
+            padding if isinstance(padding, str) else repeated(padding, n),
+            repeated(dilation, n),
             groups,
             bias,
             padding_mode,
@@ -138,21 +144,169 @@ class Conv2d(_ConvNd):
             dtype,
         )
 
+    def _convolved(self, convolve, input):
+        padding = self.padding
+        if self.padding_mode != "zeros":
+            widths = self._reversed_padding_repeated_twice
+            input = functional.pad(input, widths, mode=self.padding_mode)
+            padding = (0,) * self.spatial
+        return convolve(
+            input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
+        )
+
+
+class Conv1d(_Conv):
+    """Cross-correlation of sequences with learned kernels.
+
+    (N, in_channels, L) -> (N, out_channels, L'), or both without N
+    """
+
+    spatial = 1
+
+    def forward(self, input):
+        """(N, C, L) -> (N, O, L')."""
+        return self._convolved(functional.conv1d, input)
+
+
+class Conv2d(_Conv):
+    """Cross-correlation of images with learned kernels.
+
+    (N, in_channels, H, W) -> (N, out_channels, H', W'), or both without N
+    """
+
+    spatial = 2
+
     def forward(self, input):
         """(N, C, H, W) -> (N, O, H', W')."""
-        if self.padding_mode == "zeros":
-            return functional.conv2d(
-                input,
-                self.weight,
-                self.bias,
-                self.stride,
-                self.padding,
-                self.dilation,
-                self.groups,
+        return self._convolved(functional.conv2d, input)
+
+
+class Conv3d(_Conv):
+    """Cross-correlation of volumes with learned kernels.
+
+    (N, in_channels, D, H, W) -> (N, out_channels, D', H', W'), or both without N
+    """
+
+    spatial = 3
+
+    def forward(self, input):
+        """(N, C, D, H, W) -> (N, O, D', H', W')."""
+        return self._convolved(functional.conv3d, input)
+
+
+class _ConvTranspose(_ConvNd):
+    """The transpose of a cross-correlation in `spatial` dimensions, also called deconvolution."""
+
+    spatial = 0
+
+    def __init__(
+        self,
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=1,
+        padding=0,
+        output_padding=0,
+        groups=1,
+        bias=True,
+        dilation=1,
+        padding_mode="zeros",
+        device=None,
+        dtype=None,
+    ):
+        if padding_mode != "zeros":
+            raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
+        n = self.spatial
+        super().__init__(
+            in_channels,
+            out_channels,
+            repeated(kernel_size, n),
+            repeated(stride, n),
+            repeated(padding, n),
+            repeated(dilation, n),
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+            repeated(output_padding, n),
+        )
+
+    def _transposed(self, convolve, input, output_size):
+        return convolve(
+            input,
+            self.weight,
+            self.bias,
+            self.stride,
+            self.padding,
+            self._output_padding(input, output_size),
+            self.groups,
+            self.dilation,
+        )
+
+    def _output_padding(self, input, output_size):
+        """How much each dimension is longer than the least size, of which the wanted one is."""
+        if output_size is None:
+            return self.output_padding
+        n, wanted = self.spatial, list(output_size)
+        first = input.ndim - n
+        if len(wanted) == input.ndim:
+            wanted = wanted[first:]
+        if len(wanted) != n:
+            raise ValueError(
+                f"ConvTranspose{n}D: for {input.ndim}D input, output_size must have {n} or "
+                f"{first + n} elements (got {len(wanted)})"
             )
-        padded = functional.pad(
-            input, self._reversed_padding_repeated_twice, mode=self.padding_mode
-        )
-        return functional.conv2d(
-            padded, self.weight, self.bias, self.stride, (0, 0), self.dilation, self.groups
-        )
+        least = [
+            (input.shape[first + d] - 1) * self.stride[d]
+            - 2 * self.padding[d]
+            + self.dilation[d] * (self.kernel_size[d] - 1)
+            + 1
+            for d in range(n)
+        ]
+        most = [low + step - 1 for low, step in zip(least, self.stride, strict=True)]
+        if any(not a <= size <= b for a, size, b in zip(least, wanted, most, strict=True)):
+            raise ValueError(
+                f"requested an output size of {output_size}, but valid sizes range from {least} to "
+                f"{most} (for an input of {input.shape[first:]})"
+            )
+        return [size - low for size, low in zip(wanted, least, strict=True)]
+
+
+class ConvTranspose1d(_ConvTranspose):
+    """The transpose of Conv1d as a linear map; `output_size` chooses among the possible sizes.
+
+    (N, in_channels, L) -> (N, out_channels, L'), or both without N
+    """
+
+    spatial = 1
+
+    def forward(self, input, output_size=None):
+        """(N, C, L) -> (N, O, L')."""
+        return self._transposed(functional.conv_transpose1d, input, output_size)
+
+
+class ConvTranspose2d(_ConvTranspose):
+    """The transpose of Conv2d as a linear map; `output_size` chooses among the possible sizes.
+
+    (N, in_channels, H, W) -> (N, out_channels, H', W'), or both without N
+    """
+
+    spatial = 2
+
+    def forward(self, input, output_size=None):
+        """(N, C, H, W) -> (N, O, H', W')."""
+        return self._transposed(functional.conv_transpose2d, input, output_size)
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """The transpose of Conv3d as a linear map; `output_size` chooses among the possible sizes.
+
+    (N, in_channels, D, H, W) -> (N, out_channels, D', H', W'), or both without N
+    """
+
+    spatial = 3
+
+    def forward(self, input, output_size=None):
+        """(N, C, D, H, W) -> (N, O, D', H', W')."""
+        return self._transposed(functional.conv_transpose3d, input, output_size)

@@ -3,11 +3,6 @@
 from collections.abc import Iterable
 
 
-def pair(value):
-    """An int as (int, int); a sequence as a tuple."""
-    return tuple(value) if isinstance(value, Iterable) else (value, value)
-
-
-def single(value):
-    """An int as (int,); a sequence as a tuple."""
-    return tuple(value) if isinstance(value, Iterable) else (value,)
+def repeated(value, n):
+    """An int as n ints; a sequence as a tuple."""
+    return tuple(value) if isinstance(value, Iterable) else (value,) * n
