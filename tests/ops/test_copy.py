@@ -138,3 +138,25 @@ def test_a_transposed_tile_is_its_twin(dtype):
         moves.plain_transposed_tile(x, at, x_pitch, wanted, to, pitch, rows, columns)
         tiles.compile(x, out, *numbers_of)(x, out, *numbers_of)
         assert np.array_equal(out, wanted)
+
+
+# -- operands in another order ---------------------------------------------------------------------
+@pytest.mark.parametrize("shape", [(130, 150), (3, 90, 80), (2, 17, 30, 40)])
+def test_operands_in_any_order_of_dimensions(shape):
+    a = numbers(shape)
+    for order in itertools.permutations(range(len(shape))):
+        b = numbers([shape[d] for d in np.argsort(order)])
+        x, y = nt.from_numpy(a), nt.from_numpy(b).permute(*order)
+        assert np.array_equal((x + y).numpy(), a + b.transpose(order))
+        assert np.array_equal((y * x - y).numpy(), b.transpose(order) * (a - 1))
+        target = nt.from_numpy(b.copy()).permute(*order)
+        target += x
+        assert np.array_equal(target.numpy(), a + b.transpose(order))
+
+
+def test_a_matrix_and_its_own_transpose():
+    x = numbers((200, 200))
+    found = nt.from_numpy(x.copy())
+    assert np.array_equal((found + found.t()).numpy(), x + x.T)
+    found.copy_(found.t().clone())
+    assert np.array_equal(found.numpy(), x.T)

@@ -3,7 +3,18 @@
 import numpy as np
 
 from ...backends.registry import memory
-from .layout import launch_copy
+from ..pointwise.cpu import launch_loop
+from ..pointwise.define import type_name
+from .layout import moved
+
+
+def launch_copy(input, out):
+    """A function of the arrays (x, out) that copies, broadcasts and converts."""
+    found = moved(input, out)
+    if found is not None:
+        return found
+    name = type_name(input.dtype)
+    return launch_loop("copy", ("a",), (name,), name, (input,), (out,))
 
 
 def copy_op(input, out):

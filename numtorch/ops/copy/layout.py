@@ -22,14 +22,13 @@ from ...backends.cpu.moves import (
 )
 from ...backends.cpu.simd import lanes_of
 from ...core.shape import collapse, expanded_strides
-from ..pointwise.cpu import launch_loop
-from ..pointwise.define import type_name
 from .weave import WOVEN, unweave, weave
 
 BLOCK = 32768  # bytes of a transposed block
 STREAM = 1 << 26  # bytes of a result that is written past the caches: 9.6 ms become 6.4
 STREAM_BLOCKS = 1 << 24  # the same for transposed blocks: 3.0 ms become 2.0
 GROUP = 16384  # elements that one iteration owns
+LINE = 64  # bytes of a cache line
 ROW = 16  # bytes of the shortest rows that are moved as rows
 
 
@@ -114,31 +113,42 @@ def move_blocks(x, out, table, outer, blocks, n, m, x_step, step, down, across, 
             release()
 
 
-def launch_copy(input, out):
-    """A function of the arrays (x, out) that copies, broadcasts and converts."""
-    found = None
-    if input.dtype is out.dtype and out.numel:
-        found = _rows_or_blocks(input, out)
-    if found is not None:
-        return found
-    name = type_name(input.dtype)
-    return launch_loop("copy", ("a",), (name,), name, (input,), (out,))
+def moved(input, out):
+    """A function of the arrays (x, out) that copies or broadcasts elements which lie next to each
+    other in both layouts; None for other layouts and where dtypes differ.
+    """
+    dims, near = _geometry(input, out)
+    if not dims:
+        return None
+    size, dtype = out.dtype.itemsize, input.dtype.np
+    if near == len(dims) - 1:
+        return _by_rows(dims, out.numel, size, dtype)
+    return _by_blocks(dims, near, out.numel, size, dtype)
 
 
-def _rows_or_blocks(input, out):
-    """The kernel for elements that lie next to each other in both layouts; None for others."""
+def transposes(input, out) -> bool:
+    """Whether `moved` copies by transposed blocks, which are whole cache lines in both layouts."""
+    dims, near = _geometry(input, out)
+    if not dims or near == len(dims) - 1:
+        return False
+    return min(dims[near][0], dims[-1][0]) * out.dtype.itemsize >= LINE
+
+
+def _geometry(input, out):
+    """The dimensions as (size, step in the input, step in the output), that of step 1 in the output
+    last, and which has step 1 in the input; () if there are no such dimensions.
+    """
+    if input.dtype is not out.dtype or not out.numel:
+        return (), 0
     read = expanded_strides(input.shape, input.strides, out.shape)
     order = sorted(range(out.ndim), key=lambda d: (-out.strides[d], -read[d]))
     sizes, (read, write) = collapse(
         [out.shape[d] for d in order], [read[d] for d in order], [out.strides[d] for d in order]
     )
     if not sizes or write[-1] != 1 or 1 not in read:
-        return None
-    outer = list(zip(sizes, read, write, strict=True))
-    size = out.dtype.itemsize
-    if read[-1] == 1:
-        return _by_rows(outer, out.numel, size, input.dtype.np)
-    return _by_blocks(outer, read.index(1), out.numel, size, input.dtype.np)
+        return (), 0
+    near = len(sizes) - 1 if read[-1] == 1 else read.index(1)
+    return list(zip(sizes, read, write, strict=True)), near
 
 
 def _table(dims) -> np.ndarray:

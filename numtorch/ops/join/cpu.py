@@ -6,7 +6,8 @@ import numpy as np
 
 from ...backends.cpu.jit import kernel, prange
 from ...backends.cpu.moves import bits_of, move_run
-from ..copy.layout import GROUP, ROW, launch_copy
+from ..copy.cpu import launch_copy
+from ..copy.layout import GROUP, ROW
 from . import skipped
 
 SMALL = 65536  # elements of the result up to which NumPy joins many tensors

@@ -11,7 +11,7 @@ import numpy as np
 from ...backends.cpu import memory
 from ...backends.cpu.jit import bind, kernel, prange
 from ...backends.registry import contiguous
-from ..copy.layout import launch_copy
+from ..copy.cpu import launch_copy
 from ..pointwise.cpu import launch_loop
 from ..pointwise.define import type_name
 from .addends import added

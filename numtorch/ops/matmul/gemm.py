@@ -14,7 +14,7 @@ from ...backends.cpu.jit import bind, kernel, prange
 from ...backends.cpu.moves import SCRATCH, move_run, scratch, transposed_tile
 from ...backends.cpu.simd import lanes_of
 from ...core.shape import view_strides
-from ..copy.layout import launch_copy
+from ..copy.cpu import launch_copy
 from .batches import starts
 from .tile import ROWS, VECTORS, product_tile
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...backends.cpu import memory
 from ...backends.cpu.jit import bind, kernel, prange
-from ..copy.layout import launch_copy
+from ..copy.cpu import launch_copy
 from .gemm import as_matrix, products
 
 BLOCK = 512  # results that one iteration of `column_combination` owns

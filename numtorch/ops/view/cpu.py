@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...backends.cpu.jit import kernel, prange
-from ..copy.layout import launch_copy
+from ..copy.cpu import launch_copy
 from ..pointwise.cpu import launch_loop
 from ..pointwise.define import type_name
 
