@@ -70,6 +70,21 @@ def resnet(nn):
     return nn.Sequential(*stem, *[Block(*size) for size in sizes], *head)
 
 
+def lstm(nn):
+    """(N, T, 64) -> (N, 10): the last output of two layers of 128."""
+
+    class Last(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm = nn.LSTM(64, 128, 2, batch_first=True)
+            self.head = nn.Linear(128, 10)
+
+        def forward(self, x):
+            return self.head(self.lstm(x)[0][:, -1])
+
+    return Last()
+
+
 def skip_gram(words, negatives, pairs, size):
     """A case's `make`: word2vec's step with negative sampling (Mikolov et al., 2013)."""
 
@@ -107,8 +122,10 @@ def chain(lib, x, y):
 MLP_FLOPS = 6.0 * 32 * (64 * 128 + 128 * 10)
 LENET_FLOPS = 6.0 * 64 * (28 * 28 * 6 * 25 + 100 * 16 * 150 + 400 * 120 + 120 * 84 + 840)
 RESNET_FLOPS = 6.0 * 32 * 40.6e6  # 40.6 million multiply-adds an image
+LSTM_FLOPS = 6.0 * 32 * 32 * 512 * (64 + 3 * 128)
 WORDS_BYTES = 4.0 * 2 * 10_000 * 100 * 5  # both tables: zeroed, written, read by the optimizer
 MLP, LENET = "MLP 64-128-10 step, batch 32", "LeNet step, batch 64"
+LSTM = "LSTM 2x128 step, 32 steps, batch 32"
 RESNET, WORDS = "ResNet-20 step, CIFAR batch 32", "word2vec step, 512 pairs, 10000 words"
 CASES = [
     Case("chain of 20 ops on 4x4, backward", "steps", backward(chain, normal(4, 4), normal(4, 4))),
@@ -116,5 +133,6 @@ CASES = [
     Case(MLP, "steps", step(mlp, normal(32, 64), 10), 0.0, MLP_FLOPS, True),
     Case(LENET, "steps", step(lenet, normal(64, 1, 28, 28), 10), 0.0, LENET_FLOPS, True),
     Case(RESNET, "steps", step(resnet, normal(32, 3, 32, 32), 10), 0.0, RESNET_FLOPS),
+    Case(LSTM, "steps", step(lstm, normal(32, 32, 64), 10), 0.0, LSTM_FLOPS),
     Case(WORDS, "steps", skip_gram(10_000, 5, 512, 100), WORDS_BYTES, 0.0),
 ]
