@@ -85,13 +85,9 @@ def _functions(T, table, smallest, shift, negligible, tiny, ln2, log2, log10):
             k, m = parts(x)
             f = m - one
             square = f * f
-            high = fma(-half * f, f, f)
-            low = fma(-half * f, f, f - high) + rest(f, square)  # high + low = log(m)
-            p = high * factor
-            q = fma(high, factor, -p) + fma(high, factor_low, low * factor)
-            whole = k * unit
-            y = whole + p
-            return ends(x, y + (((whole - y) + p) + fma(k, unit_low, q)))
+            y = rest(f, square) - half * square  # log(m) = f + y
+            y = fma(f, factor_low, y * factor)
+            return ends(x, fma(k, unit, fma(f, factor, fma(k, unit_low, y))))
 
         return log
 
