@@ -118,7 +118,7 @@ def test_plane_and_taps_tiles_are_their_twins(how):
     stride, dilation = how
     lanes = lanes_of(4)
     axis = (23, (23 + 2 - 2 * dilation - 1) // stride + 1, 3, stride, 1, dilation)
-    rows, unit, step = depthwise.shape_of([None, axis, axis], 4)
+    rows, unit, step = depthwise.shape_of([None, axis, axis])
     lines, left = depthwise.row_lines(axis, rows, 23, axis[1], True)
     columns = depthwise.column_lines(axis, step, lanes, False)
     tables = depthwise.flat_table(lines), len(lines), depthwise.flat_table(columns), len(columns)
@@ -138,8 +138,8 @@ def test_plane_and_taps_tiles_are_their_twins(how):
     ):
         out, sums = np.zeros(axis[1] ** 2 + 2, "f4"), np.ones(9 * lanes, "f4")
         start = np.float32(0.5) if run is not run_once else 0.5
-        run(tiles[0], x, 0, 529, 2, z, w, 0, 1, start, out, 2, *tables, stride, dilation)
-        run(tiles[1], x, 1, x, 529, z, sums, 0, *tables, stride, dilation)
+        run(tiles[0], x, 0, 529, 2, z, w, 0, 1, start, out, 2, 0, *tables, stride, dilation)
+        run(tiles[1], x, 1, 0, x, 529, 0, z, sums, 0, *tables, stride, dilation)
         found["plane"].append(out)
         found["taps"].append(sums)
     for pair in found.values():

@@ -204,8 +204,8 @@ def transpose(b, rows):
     return rows
 
 
-def prefetch(b, pointer):
+def prefetch(b, pointer, write=False):
     """Ask for the cache line at `pointer`, which need not be memory."""
-    flags = [ir.Constant(I32, n) for n in (0, 3, 1)]  # to read, into every cache, data
+    flags = [ir.Constant(I32, n) for n in (int(write), 3, 1)]  # to read, into every cache, data
     octet = b.bitcast(pointer, ir.IntType(8).as_pointer())
     call(b, "llvm.prefetch.p0", ir.VoidType(), octet, *flags)

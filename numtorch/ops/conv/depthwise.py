@@ -18,6 +18,7 @@ from .depthwise_tile import plane_tile, reach_of, spread_tile, sum_lanes, taps_t
 from .planes import scratch
 
 MAX_TAPS = 49  # a tile is unrolled over them
+ROWS = (2, 1), (7, 4, 2, 1)  # of a tile, with 16 and 32 registers; 7 divides many images
 
 
 def fits(sizes, groups_channels: int) -> bool:
@@ -121,12 +122,13 @@ def flat_table(lines) -> np.ndarray:
     return np.array(lines, np.int64).ravel()
 
 
-def shape_of(axes, rows: int):
-    """(rows, unit, step) of a tile for these axes: at most `rows` output rows, 4, 2 or 1."""
+def shape_of(axes):
+    """(rows, unit, step) of a tile for these axes: the output rows, fewest of them left over."""
     _, count, _, sh, _, dh = axes[1]
     _, _, _, sw, _, dw = axes[2]
     apart = dh // math.gcd(sh, dh)
-    rows = max(r for r in (4, 2, 1) if r == 1 or r <= min(rows, count // apart))
+    fitting = [r for r in ROWS[registers()[1] >= 32] if r <= max(1, count // apart)]
+    rows = min(fitting, key=lambda r: (-(-count // r) * r, -r))
     return rows, sh // math.gcd(sh, dh), 1 if sw == 1 else 2 if sw == 2 and dw == 1 else 0
 
 
@@ -151,8 +153,8 @@ def convolve_planes(kh, kw, rows, unit, step, summed):
             start = out.dtype.type(0) if bias is None else bias[q]
             tile(
                 x, source, x_size, channels, zeros, weight, q * channels * kh * kw + first, w_step,
-                start, out, p * out_size, row_table, groups, column_table, columns, stride,
-                dilation,
+                start, out, p * out_size, out_size, row_table, groups, column_table, columns,
+                stride, dilation,
             )  # fmt: skip
 
     return depthwise
@@ -172,8 +174,8 @@ def spread_planes(kh, kw, rows, odd_h, odd_w):
         for p in prange(planes):
             tile(
                 g, p * channels * g_size, g_size, channels, zeros, weight,
-                p % out_planes * channels * kh * kw, out, p * out_size, row_table, groups,
-                column_table, columns,
+                p % out_planes * channels * kh * kw, out, p * out_size, out_size, row_table,
+                groups, column_table, columns,
             )  # fmt: skip
 
     return depthwise_spread
@@ -205,13 +207,13 @@ def sum_planes(kh, kw, rows, unit, step):
                     at = (n * (channels // multiplier) + o // multiplier) * x_size
                     if groups > 0:
                         many(
-                            g, g_at, x, at, zeros, sums, o * taps * lanes, row_table, groups,
-                            column_table, columns, stride, dilation,
+                            g, g_at, g_size, x, at, x_size, zeros, sums, o * taps * lanes,
+                            row_table, groups, column_table, columns, stride, dilation,
                         )  # fmt: skip
                     if rest > 0:
                         single(
-                            g, g_at, x, at, zeros, sums, o * taps * lanes, rest_table, rest,
-                            column_table, columns, stride, dilation,
+                            g, g_at, g_size, x, at, x_size, zeros, sums, o * taps * lanes,
+                            rest_table, rest, column_table, columns, stride, dilation,
                         )  # fmt: skip
             for t in range(begin * taps, end * taps):
                 out[t] = sum_lanes(sums, t * lanes)
@@ -224,7 +226,7 @@ def correlate(x, weight, bias, out, axes, channels: int, divide: int, flipped: b
     """A function of (input, weight, bias, output): planes of `out`, each from `channels` of `x`."""
     kh, kw = axes[1][2], axes[2][2]
     dtype, lanes = out.dtype.np, lanes_of(out.dtype.itemsize)
-    rows, unit, step = shape_of(axes, 4 if registers()[1] >= 32 else 2)
+    rows, unit, step = shape_of(axes)
     lines, _ = row_lines(axes[1], rows, axes[2][0], axes[2][1], True)
     columns = column_lines(axes[2], step, lanes, True)
     planes, out_planes, out_size = (
@@ -277,7 +279,7 @@ def weight_grad(grad, input, out, axes):
     """The launcher of a depthwise weight gradient."""
     kh, kw = axes[1][2], axes[2][2]
     dtype, lanes = out.dtype.np, lanes_of(out.dtype.itemsize)
-    rows, unit, step = shape_of(axes, 4 if registers()[1] >= 32 else 2)
+    rows, unit, step = shape_of(axes)
     lines, left = row_lines(axes[1], rows, axes[2][0], axes[2][1], False)
     size, _, k, stride, padding, dilation = axes[1]
     rest = [

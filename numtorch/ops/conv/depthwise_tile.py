@@ -24,6 +24,7 @@ from ...backends.cpu.simd import (
     load_where,
     loop,
     multiply_add,
+    prefetch,
     splat,
     store,
     store_where,
@@ -93,6 +94,15 @@ def row_pointer(b, table, plane, zeros):
     return b.select(outside, zeros, b.gep(plane, [offset]))
 
 
+def ask_for(b, lines, first, vectors, vector, write=False):
+    """Prefetch some vectors of every line from element `first` on: a plane is a few cache lines,
+    too short a run for the hardware to see it coming (0.65 ms instead of 0.47 for 16x128x28x28).
+    """
+    for pointer in lines:
+        for v in range(vectors):
+            prefetch(b, b.gep(pointer, [b.add(first, integer(v * vector.count))]), write)
+
+
 def users_of(kh: int, rows: int, unit: int):
     """Every input row of a tile: the (output row, kernel row) pairs that read it."""
     pairs = [(r * unit + i, (r, i)) for r in range(rows) for i in range(kh)]
@@ -102,7 +112,7 @@ def users_of(kh: int, rows: int, unit: int):
 # -- forward, and input gradient of stride 1 -------------------------------------------------------
 def plain_plane_tile(
     kh, kw, rows, unit, step, x, at, plane, channels, zeros, weight, first, w_step, start, out, to,
-    row_table, groups, column_table, columns, stride, dilation,
+    out_plane, row_table, groups, column_table, columns, stride, dilation,
 ):  # fmt: skip
     """out[y, q] = start + sum over channels, i, j of weight[first + t * w_step] * x[...], for t = i
     * kw + j, over the rows and columns that the tables list.
@@ -139,12 +149,30 @@ def plane_tile(kh: int, kw: int, rows: int, unit: int, step: int, summed: bool):
 
     @vectorized(functools.partial(plain_plane_tile, kh, kw, rows, unit, step))
     def tile(
-        _, x, at, plane, channels, zeros, weight, first, w_step, start, out, to, row_table, groups,
-        column_table, columns, stride, dilation,
+        _, x, at, plane, channels, zeros, weight, first, w_step, start, out, to, out_plane,
+        row_table, groups, column_table, columns, stride, dilation,
     ):  # fmt: skip
         def codegen(context, b, signature, args):
-            (x_, at_, plane_, channels_, zeros_, weight_, first_, w_step_, start_, out_, to_,
-             row_table_, groups_, column_table_, columns_, stride_, dilation_) = args  # fmt: skip
+            (
+                x_,
+                at_,
+                plane_,
+                channels_,
+                zeros_,
+                weight_,
+                first_,
+                w_step_,
+                start_,
+                out_,
+                to_,
+                out_plane_,
+                row_table_,
+                groups_,
+                column_table_,
+                columns_,
+                stride_,
+                dilation_,
+            ) = args
             vector, size = vector_of(x)
             x_, weight_, out_ = b.gep(x_, [at_]), b.gep(weight_, [first_]), b.gep(out_, [to_])
             begin = [splat(b, start_, vector)] * rows
@@ -163,8 +191,8 @@ def plane_tile(kh: int, kw: int, rows: int, unit: int, step: int, summed: bool):
                 sums = list(sums)
                 for a, users in users_of(kh, rows, unit).items():
                     found = load_taps(lines[a])
-                    for r, i in users:
-                        for j, pixels in enumerate(found):
+                    for j, pixels in enumerate(found):
+                        for r, i in users:
                             sums[r] = multiply_add(b, weights[i * kw + j], pixels, sums[r])
                 return sums
 
@@ -177,6 +205,11 @@ def plane_tile(kh: int, kw: int, rows: int, unit: int, step: int, summed: bool):
             line = b.gep(column_table_, [b.mul(v, integer(HEAD + masks_of(kw, step)))])
             right, bits = (b.load(b.gep(line, [integer(i)])) for i in (1, 2))
             load_taps = taps_of(b, line, kw, step, stride_, dilation_, vector, size)
+            if not summed:  # the same rows of the next plane, a line for each line used here
+                ahead = [b.gep(lines[a], [plane_]) for a in lines if a >= kh - unit]
+                ask_for(b, ahead, b.load(line), max(1, step), vector)
+                ahead = [b.gep(target, [out_plane_]) for target in targets]
+                ask_for(b, ahead, right, 1, vector, True)
             if summed:
                 c, sums, close = loop(b, channels_, begin)
                 source = b.gep(x_, [b.mul(c, plane_)])
@@ -191,7 +224,7 @@ def plane_tile(kh: int, kw: int, rows: int, unit: int, step: int, summed: bool):
 
         i = types.intp
         kinds = (
-            x, i, i, i, zeros, weight, i, i, x.dtype, out, i, row_table, i, column_table, i, i, i
+            x, i, i, i, zeros, weight, i, i, x.dtype, out, i, i, row_table, i, column_table, i, i, i
         )  # fmt: skip
         return types.void(*kinds), codegen
 
@@ -207,8 +240,8 @@ def reach_of(k: int, odd: int) -> tuple[int, int]:
 
 
 def plain_spread_tile(
-    kh, kw, rows, odd_h, odd_w, g, at, plane, channels, zeros, weight, first, out, to, row_table,
-    groups, column_table, columns,
+    kh, kw, rows, odd_h, odd_w, g, at, plane, channels, zeros, weight, first, out, to, out_plane,
+    row_table, groups, column_table, columns,
 ):  # fmt: skip
     """out[y, q] = sum over channels and the taps that reach input (y, q) of weight * g, for stride
     2.
@@ -248,12 +281,12 @@ def spread_tile(kh: int, kw: int, rows: int, odd_h: int, odd_w: int):
 
     @vectorized(functools.partial(plain_spread_tile, kh, kw, rows, odd_h, odd_w))
     def tile(
-        _, g, at, plane, channels, zeros, weight, first, out, to, row_table, groups, column_table,
-        columns,
+        _, g, at, plane, channels, zeros, weight, first, out, to, out_plane, row_table, groups,
+        column_table, columns,
     ):  # fmt: skip
         def codegen(context, b, signature, args):
-            (g_, at_, plane_, channels_, zeros_, weight_, first_, out_, to_, row_table_, groups_,
-             column_table_, columns_) = args  # fmt: skip
+            (g_, at_, plane_, channels_, zeros_, weight_, first_, out_, to_, out_plane_, row_table_,
+             groups_, column_table_, columns_) = args  # fmt: skip
             vector, size = vector_of(g)
             lanes = vector.count
             g_, out_ = b.gep(g_, [at_]), b.gep(out_, [to_])
@@ -283,8 +316,13 @@ def spread_tile(kh: int, kw: int, rows: int, odd_h: int, odd_w: int):
                             sums[n] = multiply_add(b, weight, pixels, sums[n])
             sums = close(sums)
             woven = indices(i // 2 + i % 2 * lanes for i in range(2 * lanes))
+            lines = [b.load(b.gep(table, [integer(2 * rows + a)])) for a in range(ins - rows, ins)]
+            ahead = b.gep(g_, [b.mul(channels_, plane_)])
+            ask_for(b, [b.gep(ahead, [o]) for o in lines], b.load(line), 1, vector)
             for r in range(2 * rows):
                 offset = b.load(b.gep(table, [integer(r)]))
+                ahead = b.gep(out_, [b.add(offset, out_plane_)])
+                ask_for(b, [ahead], right, 2, vector, True)
                 with b.if_then(b.icmp_signed(">=", offset, integer(0))):
                     both = b.shuffle_vector(sums[2 * r], sums[2 * r + 1], woven)
                     place = b.gep(b.gep(out_, [offset]), [right])
@@ -294,7 +332,7 @@ def spread_tile(kh: int, kw: int, rows: int, odd_h: int, odd_w: int):
             return context.get_dummy_value()
 
         i = types.intp
-        kinds = (g, i, i, i, zeros, weight, i, out, i, row_table, i, column_table, i)
+        kinds = (g, i, i, i, zeros, weight, i, out, i, i, row_table, i, column_table, i)
         return types.void(*kinds), codegen
 
     return tile
@@ -302,8 +340,8 @@ def spread_tile(kh: int, kw: int, rows: int, odd_h: int, odd_w: int):
 
 # -- weight gradient -------------------------------------------------------------------------------
 def plain_taps_tile(
-    kh, kw, rows, unit, step, g, g_at, x, at, zeros, sums, to, row_table, groups, column_table,
-    columns, stride, dilation,
+    kh, kw, rows, unit, step, g, g_at, g_next, x, at, x_next, zeros, sums, to, row_table, groups,
+    column_table, columns, stride, dilation,
 ):  # fmt: skip
     """sums[to + t * lanes + lane] += g * x over the rows and columns that the tables list, for
     every tap t = i * kw + j; `plain_plane_tile` explains the tables. Lanes are columns of a vector.
@@ -331,12 +369,12 @@ def taps_tile(kh: int, kw: int, rows: int, unit: int, step: int):
 
     @vectorized(functools.partial(plain_taps_tile, kh, kw, rows, unit, step))
     def tile(
-        _, g, g_at, x, at, zeros, sums, to, row_table, groups, column_table, columns, stride,
-        dilation,
+        _, g, g_at, g_next, x, at, x_next, zeros, sums, to, row_table, groups, column_table,
+        columns, stride, dilation,
     ):  # fmt: skip
         def codegen(context, b, signature, args):
-            (g_, g_at_, x_, at_, zeros_, sums_, to_, row_table_, groups_, column_table_, columns_,
-             stride_, dilation_) = args  # fmt: skip
+            (g_, g_at_, g_next_, x_, at_, x_next_, zeros_, sums_, to_, row_table_, groups_,
+             column_table_, columns_, stride_, dilation_) = args  # fmt: skip
             vector, size = vector_of(x)
             x_, g_, places = b.gep(x_, [at_]), b.gep(g_, [g_at_]), b.gep(sums_, [to_])
             places = [b.gep(places, [integer(t * vector.count)]) for t in range(kh * kw)]
@@ -352,6 +390,9 @@ def taps_tile(kh: int, kw: int, rows: int, unit: int, step: int):
             line = b.gep(column_table_, [b.mul(v, integer(HEAD + masks_of(kw, step)))])
             right, bits = (b.load(b.gep(line, [integer(i)])) for i in (1, 2))
             load_taps = taps_of(b, line, kw, step, stride_, dilation_, vector, size)
+            ask_for(b, [b.gep(g_line, [g_next_]) for g_line in g_lines], right, 1, vector)
+            ahead = [b.gep(x_lines[a], [x_next_]) for a in x_lines if a >= kh - unit]
+            ask_for(b, ahead, b.load(line), max(1, step), vector)
             mask = as_mask(b, bits, vector.count)
             g_rows = [load_where(b, b.gep(p, [right]), mask, vector, size) for p in g_lines]
             state = list(state)
@@ -366,7 +407,7 @@ def taps_tile(kh: int, kw: int, rows: int, unit: int, step: int):
             return context.get_dummy_value()
 
         i = types.intp
-        kinds = (g, i, x, i, zeros, sums, i, row_table, i, column_table, i, i, i)
+        kinds = (g, i, i, x, i, i, zeros, sums, i, row_table, i, column_table, i, i, i)
         return types.void(*kinds), codegen
 
     return tile
