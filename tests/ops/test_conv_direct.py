@@ -70,13 +70,13 @@ def settings_of(draw, kernels):
     return tuple(n + e for n, e in zip(least, extra, strict=True)), k, s, p, d
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 3), settings_of([(3, 3), (1, 2)]))
 def test_depthwise(n, channels, multiplier, how):
     check(n, channels, 1, multiplier, *how)
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 @given(
     st.integers(1, 9), st.integers(1, 3), st.integers(1, 5), st.sampled_from([1, 3, 17, 33, 70]),
     settings_of([(1, 1), (3, 3), (5, 4)]),
@@ -85,10 +85,9 @@ def test_any_channels_and_groups(n, groups, c, o, how):
     check(n, groups, c + 1, o, *how)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("k", [5, 7])
+@pytest.mark.parametrize(("dtype", "k"), [("float32", 5), ("float32", 7), ("float64", 5)])
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("size", [(7, 7), (16, 35), (2, 1)])
+@pytest.mark.parametrize("size", [(7, 7), (16, 35)])
 def test_depthwise_with_larger_kernels(dtype, k, stride, size):
     check(2, 3, 1, 1, size, (k, k), (stride,) * 2, (k // 2,) * 2, (1, 1), dtype)
 

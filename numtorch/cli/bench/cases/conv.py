@@ -3,18 +3,20 @@
 from ..case import Case, backward, forward, normal
 
 
-def conv(n, c, h, w, o, k, stride=1, padding=0, groups=1, quick=False):
+def conv(n, c, h, w, o, k, stride=1, padding=0, groups=1, dilation=1, quick=False):
     """A forward case and a forward + backward case."""
     x, weight = normal(n, c, h, w), normal(o, c // groups, k, k)
-    oh, ow = (h + 2 * padding - k) // stride + 1, (w + 2 * padding - k) // stride + 1
+    reach = dilation * (k - 1) - 2 * padding
+    oh, ow = (h - reach - 1) // stride + 1, (w - reach - 1) // stride + 1
     flops = 2.0 * n * o * oh * ow * (c // groups) * k * k
     moved = 4.0 * (x.size + weight.size + n * o * oh * ow)
     name = f"conv2d {n}x{c}x{h}x{w} {k}x{k}->{o}"
     name += f" s{stride}" if stride > 1 else ""
-    name += " depthwise" if groups > 1 else ""
+    name += f" d{dilation}" if dilation > 1 else ""
+    name += " depthwise" if groups == c > 1 else f" g{groups}" if groups > 1 else ""
 
     def run(lib, a, b):
-        return lib.nn.functional.conv2d(a, b, None, stride, padding, 1, groups)
+        return lib.nn.functional.conv2d(a, b, None, stride, padding, dilation, groups)
 
     both = backward(run, x, weight, leaves=2)
     return [
@@ -34,5 +36,20 @@ CASES = [
     *conv(1, 256, 14, 14, 256, 3, padding=1),
     *conv(8, 3, 160, 160, 64, 7, 2, 3),
     *conv(16, 256, 28, 28, 64, 1),
+    *conv(16, 64, 28, 28, 256, 1),
+    *conv(8, 256, 28, 28, 512, 1, 2),
+    *conv(1, 256, 14, 14, 256, 1),
+    *conv(8, 64, 28, 28, 64, 3, padding=2, dilation=2),
+    *conv(8, 64, 28, 28, 64, 3, padding=3, dilation=3),
+    *conv(8, 64, 56, 56, 128, 3, 2, 1),
+    *conv(16, 256, 14, 14, 512, 3, 2, 1),
+    *conv(8, 64, 28, 28, 64, 3, padding=1, groups=4),
+    *conv(8, 256, 14, 14, 256, 3, padding=1, groups=32),
+    *conv(3, 31, 29, 31, 37, 5, padding=2),
     *conv(16, 128, 28, 28, 128, 3, padding=1, groups=128, quick=True),
+    *conv(16, 128, 28, 28, 128, 3, 2, 1, groups=128),
+    *conv(4, 32, 112, 112, 32, 3, padding=1, groups=32),
+    *conv(16, 240, 14, 14, 240, 5, padding=2, groups=240),
+    *conv(4, 144, 56, 56, 144, 5, 2, 2, groups=144),
+    *conv(1, 64, 37, 37, 64, 3, padding=1, groups=64),
 ]
