@@ -12,8 +12,8 @@ import numtorch as nt
 from numtorch.backends.cpu import simd, vmath
 from numtorch.backends.cpu.jit import Kernel, buffer_type, exact, prange
 
-# name: (reference in a wider type, errors allowed in float32 and float64). Found were at most 1.56,
-# and 2.9 in silu, which is a product of three roundings, and 2.9 and 4.3 in erfc; pow is allowed 4.
+# name: (reference in a wider type, errors allowed in float32 and float64): a little more than
+# was found among many more arguments (docs/accuracy.md).
 FUNCTIONS = {
     "exp": (np.exp, 1.1, 1.1),
     "exp2": (np.exp2, 1.1, 1.1),
@@ -153,7 +153,7 @@ def test_erf_error(dtype):
     x = [rng.standard_normal(300), rng.uniform(-6, 9, 100), 10.0 ** rng.uniform(-9, 0, 50)]
     x = np.concatenate(x).astype(dtype)
     exact, kind = [erfc_decimal(v) for v in x], wide(x).dtype.type
-    check(nt.erfc(nt.from_numpy(x)).numpy(), np.array([kind(str(e)) for e in exact]), 4.5, x)
+    check(nt.erfc(nt.from_numpy(x)).numpy(), np.array([kind(str(e)) for e in exact]), 5, x)
     with decimal.localcontext(prec=60):
         want = np.array([kind(str(1 - e)) for e in exact])
     check(nt.erf(nt.from_numpy(x)).numpy(), want, 1, x)

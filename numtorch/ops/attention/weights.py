@@ -25,7 +25,7 @@ from ...backends.cpu.simd import (
 
 QUERIES = 64  # of a block: whole vectors on every CPU
 LN2 = 0.6931471805599453
-# exp as in reduce/exponential.py (Cephes), as a polynomial of the exponent to the base 2
+# exp as in Cephes, as a polynomial of the exponent to the base 2
 EXP32 = tuple(
     c * LN2 ** (7 - i)
     for i, c in enumerate(
