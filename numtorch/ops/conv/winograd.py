@@ -64,9 +64,7 @@ def pays(images: int, channels: int, out_channels: int, height: int, width: int)
     products = 36 * rows * channels * panels
     transforms = tiles * (TILE_INPUT * lanes + TILE_OUTPUT * panels)
     winograd = products + transforms + KERNEL * channels * out_channels
-    # The direct convolution's tiles of 3 vectors run on from row to row of the padded image.
-    pixels = images * math.ceil(height * (width + 2) / (3 * LANES)) * 3 * LANES
-    direct = (9 * pixels + PACKED_KERNEL) * channels * out_channels
+    direct = (9 * images * height * width + PACKED_KERNEL) * channels * out_channels
     return winograd < GAIN * direct
 
 
