@@ -74,7 +74,7 @@ def _rows(input, dim, name):
         raise RuntimeError(
             f"There are 0 sized dimensions, and they aren't selected, so {name} cannot be applied"
         )
-    return input.transpose(0, dim).reshape(n, -1 if n else 0), dim
+    return input.movedim(dim, 0).reshape(n, -1 if n else 0), dim
 
 
 def _unpacked(rows, input, dim):
@@ -82,9 +82,8 @@ def _unpacked(rows, input, dim):
     shape = list(input._spec.shape)
     if dim is None or not shape:
         return rows.reshape(-1)
-    shape[dim] = shape[0]
-    shape[0] = rows._spec.shape[0]
-    return rows.reshape(shape).transpose(0, dim).contiguous()
+    del shape[dim]
+    return rows.reshape(rows._spec.shape[0], *shape).movedim(0, dim).contiguous()
 
 
 def _lexicographic(rows):
