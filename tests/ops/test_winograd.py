@@ -24,11 +24,12 @@ def normal(*shape):
 
 @pytest.fixture
 def always(monkeypatch):
-    """Winograd wherever it can compute, however slow it may be there."""
+    """Winograd wherever it can compute, however slow it may be there; serial kernels."""
     monkeypatch.setattr(winograd, "pays", lambda *sizes: True)
-    clear_plans()
+    threads = nt.get_num_threads()
+    nt.set_num_threads(1)  # clears the plans, too
     yield
-    clear_plans()
+    nt.set_num_threads(threads)
 
 
 @pytest.fixture
