@@ -40,11 +40,10 @@ def empty(spec: Spec) -> np.ndarray:
 def large(shape, dtype: np.dtype, nbytes: int) -> np.ndarray:
     """Memory from the cache, or from the system where no block of its size class is free."""
     size = _size_class(nbytes)
-    blocks = _free.get(size)
-    if blocks:
-        raw, address = blocks.pop()
+    try:
+        raw, address = _free[size].pop()  # without a look before: another thread may be as fast
         _kept[0] -= size
-    else:
+    except (KeyError, IndexError):
         raw = np.empty(size + LINE, np.uint8)
         address = raw.ctypes.data
         address += -address % LINE
