@@ -119,6 +119,18 @@ def test_rows_of_expanded_and_permuted_tensors():
         assert np.array_equal(found.numpy(), wanted)
 
 
+@pytest.mark.parametrize("sizes", [(1, 200, 33), (1, 64, 1), (1, 5, 7), (2, 200, 33)], ids=str)
+@pytest.mark.parametrize("order", ["row", "column"])
+def test_linear_layers_of_few_rows(sizes, order):
+    m, k, n = sizes
+    x, w, b = numbers((m, k)), numbers((n, k)), numbers(n)
+    weight = nt.from_numpy(w) if order == "row" else nt.from_numpy(w.T.copy()).t()
+    found = nt.nn.functional.linear(nt.from_numpy(x), weight, nt.from_numpy(b))
+    assert np.array_equal(found.numpy(), x @ w.T + b)
+    found = nt.addmm(nt.from_numpy(b), nt.from_numpy(x), weight.t())
+    assert np.array_equal(found.numpy(), x @ w.T + b)
+
+
 @pytest.mark.parametrize("n", [0, 1, 63, 70_000, 200_003])
 def test_inner_products(n):
     a, b = numbers(n, "int64"), numbers(n, "int64")

@@ -16,7 +16,7 @@ from ..pointwise.cpu import launch_loop
 from ..pointwise.define import type_name
 from .addends import added
 from .gemm import as_matrix, products
-from .gemv import inner_product, matrix_vector
+from .gemv import SHORT, inner_product, matrix_vector, rows_with_bias
 
 BLOCK = 64  # columns that one sum over rows keeps in float64
 
@@ -76,10 +76,14 @@ def _of_matrices(mat1, mat2, out, ta, tb, bias=None):
 def _product(a, b, out, ta, tb, bias=None):
     """A product of matrices, or of a row and a matrix."""
     (m, n), k = out.shape, a.shape[int(not ta)]
-    if m == 1 and bias is None and a.strides[int(not ta)] == 1 and 1 in b.strides and n and k:
-        matrix = b if tb else b.strided((n, k), (b.strides[1], b.strides[0]))
-        run = matrix_vector(matrix, a.like((k,)), out.like((n,)))
-        return lambda x, y, o: run(y, x, o)
+    if m == 1 and n and k and a.strides[int(not ta)] == 1:
+        vector, row = a.like((k,)), out.like((n,))
+        if bias is None and 1 in b.strides:
+            matrix = b if tb else b.strided((n, k), (b.strides[1], b.strides[0]))
+            run = matrix_vector(matrix, vector, row)
+            return lambda x, y, o: run(y, x, o)
+        if tb and k >= SHORT and b.strides[1] == 1:
+            return rows_with_bias(b, vector, bias, row)
     return products(a, b, out, ta, tb, bias)
 
 

@@ -15,15 +15,18 @@ SHORT = 64  # rows below this many elements go to the register tiles, several at
 
 
 @kernel(fastmath="sum")
-def row_products(a, x, out, rows, n, pitch):
-    """out[i] = sum of a[i, j] * x[j]. One iteration of the parallel loop owns one row."""
+def row_products(a, x, out, bias, rows, n, pitch):
+    """out[i] = bias[i] + sum of a[i, j] * x[j]; the bias may be None.
+
+    One iteration of the parallel loop owns one row.
+    """
     T = out.dtype.type
     for piece in prange(rows):
         i = np.int64(piece)
         at, total = i * pitch, T(0)
         for j in range(n):
             total = T(total + T(a[at + j] * x[j]))
-        out[i] = total
+        out[i] = total if bias is None else T(total + bias[i])
 
 
 @kernel
@@ -77,6 +80,14 @@ def total(parts, out, n):
     out[0] = found
 
 
+def rows_with_bias(a, x, bias, out):
+    """A function of the arrays (x, a, bias, out) for a matrix whose rows are contiguous."""
+    m, n = a.shape
+    run = row_products.compile(a, x, out, bias, 1, 1, 1, work=m * n // 8)
+    pitch = a.strides[0]
+    return lambda v, given, b, o: run(given, v, o, b, m, n, pitch)
+
+
 def matrix_vector(a, x, out):
     """A function of the arrays (a, x, out) for a matrix or a batch of matrices, and a vector that
     is contiguous, as `out` is.
@@ -99,7 +110,8 @@ def matrix_vector(a, x, out):
     m, n = flat.shape
     across, down = flat.strides[1], flat.strides[0]
     if across == 1 and (n >= SHORT or m == 1):
-        return bind(row_products.compile(a, x, out, 1, 1, 1, work=m * n // 8), 3, m, n, down)
+        run = row_products.compile(a, x, out, None, 1, 1, 1, work=m * n // 8)
+        return bind(run, 3, None, m, n, down)
     if across != 1:
         numbers = n, m, across
         return bind(column_combination.compile(a, x, out, 1, 1, 1, work=m * n // 8), 3, *numbers)
