@@ -1,4 +1,4 @@
-"""Gathering, scattering, joining, embedding, copies: bound by memory."""
+"""Gathering, scattering, embedding: bound by memory."""
 
 from ..case import Case, backward, forward, integers, normal
 
@@ -26,11 +26,12 @@ CASES = [
     ),
     Case("x[i] 4x4", "index", forward(lambda lib, a: a[1], normal(4, 4)), 32.0),
     Case(
-        "cat 2 x 2048x2048", "join", forward(lambda lib, a, b: lib.cat([a, b]), _m, _m),
-        16.0 * _m.size, 0.0, True,
+        "index_select 500 columns of 2000x1000", "index",
+        forward(lambda lib, a, i: a.index_select(1, i), normal(2000, 1000), integers(1000, 500)),
+        8.0 * 2000 * 500,
     ),
     Case(
-        "transposed copy 2048x2048", "copy", forward(lambda lib, a: a.t().contiguous(), _m),
-        8.0 * _m.size, 0.0, True,
+        "embedding 5003 of 30011x33", "embed",
+        forward(_embedding, normal(30_011, 33), integers(30_011, 5003)), 8.0 * 5003 * 33,
     ),
 ]  # fmt: skip
