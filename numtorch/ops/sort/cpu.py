@@ -20,7 +20,7 @@ SMALL = 4096  # keys up to which digits of 8 bits are faster than digits of 11
 BINS = 2048
 VALUES = 32  # values that are searched for together
 FEW = 16  # as many largest elements are found in one pass over the elements
-NAN32, NAN64 = (2**32 - 1) << 32, 2**64 - 1  # the smallest keys of NaN
+ONES = np.uint64(2**64 - 1)
 
 
 @kernel
@@ -100,12 +100,13 @@ def sort_lines(keys, spare, places, spare_places, lines, n, bits, low):
 
 
 @kernel
-def select_lines(keys, places, chosen, chosen_places, lines, n, k, nan, skip, last):
+def select_lines(keys, places, chosen, chosen_places, lines, n, k, low, skip, last):
     """The k smallest keys of each line, in any order; or, where `last` is not None, only the k-th.
 
-    One iteration of the parallel loop owns one line. k == 0 asks for the median: `nan` is the first
-    key of NaN, `skip` not 0 leaves NaN out. Each round counts one digit, from the most significant
-    on, and keeps the keys whose digit is that of the k-th. `keys` are overwritten.
+    One iteration of the parallel loop owns one line. k == 0 asks for the median of floats, whose
+    NaNs have all bits from `low` on set; `skip` not 0 leaves them out. Each round counts one digit,
+    from the most significant on, and keeps the keys whose digit is that of the k-th. `keys` are
+    overwritten.
     """
     each = 1 if last is not None else k
     for piece in prange(lines):
@@ -115,7 +116,7 @@ def select_lines(keys, places, chosen, chosen_places, lines, n, k, nan, skip, la
         if k == 0:
             bad = 0
             for i in range(base, base + n):
-                bad += keys[i] >= np.uint64(nan)
+                bad += keys[i] >= ONES << np.uint64(low)
             left = max(1, (n - bad + 1) // 2) if skip or not bad else n - bad + 1
         while size > SHORT and shift > 0 and (size > left or last is not None):
             shift = max(shift - 11, 0)
@@ -350,9 +351,9 @@ class _Lines:
 
         return run
 
-    def selector(self, k, last, nan=0, skip=0):
+    def selector(self, k, last, skip=0):
         """Selects k keys of each line, or the last of these."""
-        numbers = (self.lines, self.n, k, nan, skip, last)
+        numbers = (self.lines, self.n, k, self.low, skip, last)
         select = select_lines.compile(
             KEYS, self.places, KEYS, self.places, *numbers, work=4 * self.input.numel
         )
@@ -410,11 +411,9 @@ def topk_op(input, values, indices, *, k, dim, largest):
 
 def _one_of(input, values, indices, dim, k, skip=0):
     lines = _Lines(input, dim, False)
-    real, wide = kind_of(input.dtype)
-    nan = 0 if real is None else NAN32 if wide is None else NAN64
-    if k == 0 and real is None:
+    if k == 0 and not input.dtype.is_floating_point:
         k = (lines.n + 1) // 2
-    make, select = lines.maker(), lines.selector(k, 1, nan - 2**64 if nan else 0, skip)
+    make, select = lines.maker(), lines.selector(k, 1, skip)
     take = lines.taker(values, indices, 1)
 
     def run(x, v, i):
