@@ -95,6 +95,7 @@ class Loop:
     def __init__(self, title, names, converts, scalars, expressions, compute) -> None:
         self.title, self.names, self.converts, self.scalars = title, names, converts, scalars
         self.expressions, self.compute = expressions, compute
+        self.first: tuple[str, ...] = ()  # statements that each iteration begins with
 
     def key(self) -> tuple:
         return (self.title, self.names, self.converts, self.scalars, self.expressions, self.compute)
@@ -139,7 +140,8 @@ class Loop:
         """The innermost loop on the CPU; where it has a `far`, a test and two loops."""
         far = self.far()
         if not far:
-            return [header] + [f"    {t}" for t in self.read(read_at) + self.write(write_at)]
+            body = [*self.first, *self.read(read_at), *self.write(write_at)]
+            return [header] + [f"    {t}" for t in body]
         lines = ["beyond = False", header, *(f"    {t}" for t in self.read(read_at))]
         lines += [f"    beyond |= {far}", "if beyond:", f"    {header}"]
         lines += [f"        {t}" for t in self.read(read_at) + self.write(write_at)]

@@ -201,8 +201,11 @@ def test_threads_do_not_matter(name):
 def llvm_of(function, dtype, fastmath):
     """The optimized code of a loop over `function`."""
 
+    wide = vmath.wide
+
     def loop(x, out, n):
         for i in prange(n):
+            wide()
             out[i] = function(x[i])
 
     from numba import types

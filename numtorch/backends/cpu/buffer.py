@@ -86,9 +86,6 @@ def _getitem(context, builder, sig, args):
 
 @lower_builtin(operator.setitem, Buffer, types.intp, types.Any)
 def _setitem(context, builder, sig, args):
-    # LLVM takes vectors of 32 bytes where it fears for the clock rate: `exp` 0.30 ns an element,
-    # 0.21 with 64. Known attributes only are let through by `add` of llvmlite's own class.
-    set.add(builder.function.attributes, '"prefer-vector-width"="512"')
     context.pack_value(builder, sig.args[2], args[2], builder.gep(args[0], [args[1]]))
     return context.get_dummy_value()
 

@@ -7,11 +7,13 @@ find its globals again when another process loads it from the cache.
 
 import linecache
 import math
+import re
 
 import numpy as np
 from numpy import float32, float64, int8, int16, int32, int64, uint8
 
 from ..codegen import Loop, flat_source, strided_source
+from . import vmath
 from .jit import Kernel, inline, prange
 from .vmath import (
     atan,
@@ -37,12 +39,13 @@ from .vmath import (
     tan,
     tan_near,
     tanh,
+    wide,
 )
 
 __all__ = ["float32", "float64", "int8", "int16", "int32", "int64", "prange", "uint8"]
 __all__ += ["cosh", "erf", "erfc", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10"]
 __all__ += ["atan", "cos", "cos_near", "far", "pow", "sigmoid", "silu", "sin", "sin_near", "sinh"]
-__all__ += ["tan", "tan_near", "tanh"]
+__all__ += ["tan", "tan_near", "tanh", "wide"]
 
 inf, nan = math.inf, math.nan
 
@@ -202,6 +205,7 @@ power_bool, floor_division_bool, modulo_bool = power_int, floor_division_int, mo
 
 
 _made: dict = {}
+_called = re.compile(rf"\b({'|'.join(vmath.__all__)}|power)\(")
 
 
 def kernel_for(loop: Loop, form: str) -> Kernel:
@@ -210,6 +214,8 @@ def kernel_for(loop: Loop, form: str) -> Kernel:
     found = _made.get(key)
     if found is None:
         name = f"{loop.title}_{form}"
+        if any(_called.search(e) for e in loop.expressions):
+            loop.first = ("wide()",)
         text = (flat_source if form == "flat" else strided_source)(loop, name)
         filename = f"<numtorch kernel {name} {len(_made)}>"
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)

@@ -8,6 +8,7 @@ docs/kernels.md.
 from .error import erf, erfc
 from .exponential import cosh, exp, exp2, exp32, exp64, expm1, sigmoid, silu, sinh, tanh
 from .logarithm import log, log1p, log2, log10
+from .pieces import wide
 from .power import pow
 from .trigonometry import atan, cos, cos_near, far, sin, sin_near, tan, tan_near
 
@@ -37,4 +38,5 @@ __all__ = [
     "tan",
     "tan_near",
     "tanh",
+    "wide",
 ]

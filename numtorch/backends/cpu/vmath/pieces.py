@@ -40,6 +40,22 @@ def _call(builder, name, *args):
     return builder.call(function, args)
 
 
+@emitted(lambda: None)
+def wide(context):
+    """Ask for vectors of 64 bytes in the function that this is called in; it does nothing.
+
+    LLVM prefers 32 bytes on many CPUs with AVX-512: better for additions (operands are seldom
+    aligned to 64 bytes), but `exp` takes 0.30 ns an element instead of 0.21.
+    """
+
+    def emit(context, builder, signature, args):
+        # `add` of llvmlite's own class lets through only attributes that it knows
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.none(), emit
+
+
 def _fma_plain(a, b, c):
     if isinstance(a, np.float32):
         return np.float32(np.float64(a) * np.float64(b) + np.float64(c))

@@ -56,13 +56,14 @@ LARGEST = D(200)  # 2**200 and 2**-200 are inf and 0 as float32
 
 @exact
 def pow32(x, y):
+    """x ** y of float32."""
     a, x, y = D(fabs(x)), D(x), D(y)
     k, m = split(a)
     f = m - ONE
     log = select(a > ZERO, fma(f, polynomial(f, LOG2), k), -INF)
     log = select(a < INF, log, a)
-    one = (y == ZERO) | (a == ONE)  # also where the other operand is NaN
-    e = select(one, ZERO, y * log)
+    trivial = (y == ZERO) | (a == ONE)  # also where the other operand is NaN
+    e = select(trivial, ZERO, y * log)
     e = select(e > LARGEST, LARGEST, e)
     e = select(e < -LARGEST, -LARGEST, e)
     n, k = rounded(e, ONE, MAGIC)
@@ -112,17 +113,18 @@ def log2_parts(x):
 
 @exact
 def pow64(x, y):
+    """x ** y of float64."""
     a = fabs(x)
     log, low = log2_parts(a)
     log = select(a > ZERO, log, -INF)
     log = select(a < INF, log, a)
-    one = (y == ZERO) | (a == ONE)  # also where the other operand is NaN
-    e = select(one, ZERO, y * log)
+    trivial = (y == ZERO) | (a == ONE)  # also where the other operand is NaN
+    e = select(trivial, ZERO, y * log)
     e = select(e > HIGHEST, HIGHEST, e)
     e = select(e < LOWEST, LOWEST, e)
     n, k = rounded(e, ONE, MAGIC)
     rest = fma(y, log, -e) + y * low
-    r = LN2 * ((e - n) + select(one | (fabs(e) == HIGHEST), ZERO, rest))
+    r = LN2 * ((e - n) + select(trivial | (fabs(e) == HIGHEST), ZERO, rest))
     return signed(x, y, ldexp(fma(r * r, polynomial(r, q64), r) + ONE, k))
 
 

@@ -64,12 +64,14 @@ def parts64(x):
 
 @exact
 def sin_of(k, s, c):
+    """sin(k * pi / 2 + r)."""
     y = select((k & 1) == 0, s, c)
     return select((k & 2) == 0, y, -y)
 
 
 @exact
 def tan_of(k, s, c):
+    """tan(k * pi / 2 + r)."""
     even = (k & 1) == 0
     return select(even, s, -c) / select(even, c, s)
 
