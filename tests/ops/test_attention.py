@@ -74,6 +74,35 @@ def test_weights_are_their_plain_twins(dtype):
             np.testing.assert_allclose(got, want, tolerance, tolerance)
 
 
+@pytest.mark.parametrize("count", [1, 50, 64])
+@pytest.mark.parametrize("kind", ["float32", "float64", "bool"])
+def test_packing_and_masks_are_their_plain_twins(kind, count):
+    dtype = "float64" if kind == "float64" else "float32"
+    depth, pitch, q = 3, 5, tile.QUERIES
+
+    @kernel
+    def run_pack(x, w, count, depth, pitch):
+        tile.pack(x, 2, pitch, count, depth, w, 4, 0.3)
+
+    @kernel
+    def run_hide(w, mask, count, keys, row):
+        weights.hide(w, 4, mask, 2, row, 1, count, keys)
+
+    x = number(2 + count * pitch, dtype=dtype)
+    mask = number(2 + count * pitch, dtype=dtype)
+    mask[5] = -np.inf
+    if kind == "bool":
+        mask = mask > 0
+    got = number(depth * q + 8, dtype=dtype)
+    want = got.copy()
+    run_pack.compile(x, got, 1, 1, 1)(x, got, count, depth, pitch)
+    tile.plain_pack(x, 2, pitch, count, depth, want, 4, 0.3)
+    np.testing.assert_allclose(got, want, 1e-6)
+    run_hide.compile(got, mask, 1, 1, 1)(got, mask, count, depth, pitch)
+    weights.plain_hide(want, 4, mask, 2, pitch, 1, count, depth)
+    np.testing.assert_allclose(got, want, 1e-6, 1e-6)
+
+
 def run_all(q, k, v, **options):
     """The result, and the gradients of its weighted sum."""
     out = attention(q, k, v, **options)

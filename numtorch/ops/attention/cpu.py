@@ -14,37 +14,14 @@ from ...backends.cpu.jit import PARALLEL_WORK, inline, kernel, prange
 from ...backends.cpu.simd import lanes_of, registers
 from ..conv.planes import scratch
 from . import layout
-from .tile import product_tile
-from .weights import LN2, QUERIES, differentiate, weigh
+from .tile import QUERIES, pack, product_tile
+from .weights import LN2, differentiate, hide, weigh
 
 KEYS = 128  # of a block: its scores are 32 KB in float32
 VECTORS = 2  # of a tile
 ROWS = 8 if registers()[1] >= 32 else 4  # of a tile: 8 x 2 sums leave room in 32 registers
 PIECES = 8  # that the keys of a small batch are cut into, so that threads have work
 PIECE_KEYS = 512  # of a piece, at least
-
-
-@inline
-def pack(x, at, pitch, count, depth, w, to, factor):
-    """w[to + e * QUERIES + i] = factor * x[at + i * pitch + e]; zero from i = count on."""
-    for i in range(count):
-        for e in range(depth):
-            w[to + e * QUERIES + i] = x[at + i * pitch + e] * factor
-    for i in range(count, QUERIES):
-        for e in range(depth):
-            w[to + e * QUERIES + i] = w.dtype.type(0)
-
-
-@inline
-def hide(w, scores, mask, at, row, column, queries, keys, added):
-    """Add the mask to a block of scores to the base 2, or set those to -inf where it is False."""
-    for i in range(queries):
-        for j in range(keys):
-            value = mask[at + i * row + j * column]
-            if added is not None:
-                w[scores + j * QUERIES + i] += value * w.dtype.type(1 / LN2)
-            elif not value:
-                w[scores + j * QUERIES + i] = w.dtype.type(-np.inf)
 
 
 @inline
@@ -66,7 +43,7 @@ def attend(whole):
     @kernel
     def attend_blocks(
         q, k, v, mask, out, lse, w, slot, workers, batch, queries, keys, depth, width, lanes,
-        starts, pitch, scale, causal, added,
+        starts, pitch, scale, causal,
     ):  # fmt: skip
         """One iteration of the parallel loop is one worker, with its own part of `w`; a task is one
         block of queries of one head.
@@ -85,8 +62,8 @@ def attend(whole):
                 item, first = task // blocks, task % blocks * QUERIES
                 count = min(QUERIES, queries - first)
                 k_at, v_at = starts[batch + item], starts[2 * batch + item]
-                start, factor = starts[item] + first * pitch[0], T(scale / LN2)
-                pack(q, start, pitch[0], count, depth, w, packed, factor)
+                start = starts[item] + first * pitch[0]
+                pack(q, start, pitch[0], count, depth, w, packed, scale / LN2)
                 for i in range(QUERIES):
                     w[most + i], w[total + i] = T(-np.inf), T(0)
                 for i in range(QUERIES * padded):
@@ -103,7 +80,7 @@ def attend(whole):
                             )  # fmt: skip
                     if mask is not None:
                         at = starts[4 * batch + item] + first * pitch[4] + begin * pitch[5]
-                        hide(w, scores, mask, at, pitch[4], pitch[5], count, n, added)
+                        hide(w, scores, mask, at, pitch[4], pitch[5], count, n)
                     if causal:
                         hide_later(w, scores, begin - first, QUERIES, n)
                     weigh(w, scores, most, total, shrink, n)
@@ -141,7 +118,7 @@ def attend_backward(whole):
     @kernel
     def differentiate_blocks(
         g, q, k, v, mask, out, lse, dq, dk, dv, w, slot, workers, batch, queries, keys, depth,
-        width, lanes, pieces, piece, starts, pitch, scale, causal, added,
+        width, lanes, pieces, piece, starts, pitch, scale, causal,
     ):  # fmt: skip
         """One iteration of the parallel loop is one worker, with its own part of `w`; a task is one
         piece of the keys of one head: it owns their rows of dk and dv, and a copy of dq.
@@ -174,8 +151,8 @@ def attend_backward(whole):
                         starts[5 * batch + item] + first * pitch[6],
                     )
                     if head < end:
-                        pack(q, q_row, pitch[0], count, depth, w, packed, T(scale / LN2))
-                        pack(g, g_row, pitch[6], count, width, w, packed_g, T(1))
+                        pack(q, q_row, pitch[0], count, depth, w, packed, scale / LN2)
+                        pack(g, g_row, pitch[6], count, width, w, packed_g, 1.0)
                     for i in range(count):
                         at = starts[3 * batch + item] + (first + i) * pitch[3]
                         product = T(0)
@@ -204,7 +181,7 @@ def attend_backward(whole):
                                 )  # fmt: skip
                         if mask is not None:
                             at = starts[4 * batch + item] + first * pitch[4] + begin * pitch[5]
-                            hide(w, scores, mask, at, pitch[4], pitch[5], count, n, added)
+                            hide(w, scores, mask, at, pitch[4], pitch[5], count, n)
                         if causal:
                             hide_later(w, scores, begin - first, QUERIES, n)
                         differentiate(w, scores, grads, level, delta, n, scale)
@@ -261,7 +238,7 @@ def attention_op(query, key, value, mask, out, lse, *, is_causal, scale):
     workers = workers_for(work, facts.batch * -(-facts.queries // QUERIES))
     given = (
         slot, workers, facts.batch, facts.queries, facts.keys, facts.depth, facts.width, lanes,
-        facts.starts, facts.pitch, scale, is_causal, facts.added,
+        facts.starts, facts.pitch, scale, is_causal,
     )  # fmt: skip
     run = attend(facts.width % step == 0).compile(
         query, key, value, mask, out, lse, out, *given, work=work
@@ -289,7 +266,7 @@ def attention_backward_op(grad, query, key, value, mask, out, lse, dq, dk, dv, *
     workers = workers_for(work, facts.batch * pieces)
     given = (
         slot, workers, facts.batch, facts.queries, facts.keys, facts.depth, facts.width, lanes,
-        pieces, piece, facts.starts, facts.pitch, scale, is_causal, facts.added,
+        pieces, piece, facts.starts, facts.pitch, scale, is_causal,
     )  # fmt: skip
     specs = grad, query, key, value, mask, out, lse, dq, dk, dv, out
     run = attend_backward(not (facts.depth % step or facts.width % step)).compile(

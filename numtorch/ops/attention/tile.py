@@ -10,11 +10,13 @@ The plain twin defines what the tile computes, and runs in its place under `NUMB
 import functools
 
 from ...backends.cpu.simd import (
+    I64,
     as_mask,
     integer,
     ir,
     lanes_of,
     load,
+    load_strided,
     load_where,
     loop,
     multiply_add,
@@ -25,6 +27,8 @@ from ...backends.cpu.simd import (
     vector_of,
     vectorized,
 )
+
+QUERIES = 64  # of a block: whole vectors on every CPU
 
 
 def plain_product_tile(
@@ -115,3 +119,54 @@ def lane_mask(build, count, lanes):
     count = build.select(build.icmp_signed("<", count, none), none, count)
     count = build.select(build.icmp_signed("<", count, all_), count, all_)
     return as_mask(build, build.sub(build.shl(integer(1), count), integer(1)), lanes)
+
+
+def row_offsets(build, first, count, pitch, lanes):
+    """Where rows `first`, `first` + 1, ... begin, for each lane; rows from `count` on are the last
+    one.
+    """
+    wide = ir.VectorType(I64, lanes)
+    row = build.add(splat(build, first, wide), ir.Constant(wide, list(range(lanes))))
+    last = splat(build, build.sub(count, integer(1)), wide)
+    row = build.select(build.icmp_signed("<", row, last), row, last)
+    return build.mul(row, splat(build, pitch, wide))
+
+
+def plain_pack(x, at, pitch, count, depth, w, to, factor):
+    """w[to + e * QUERIES + i] = factor * x[at + i * pitch + e] for QUERIES rows i, of which those
+    from `count` on are the last one.
+    """
+    for i in range(QUERIES):
+        for e in range(depth):
+            value = x[at + min(i, count - 1) * pitch + e]
+            w[to + e * QUERIES + i] = value * w.dtype.type(factor)
+
+
+@vectorized(plain_pack)
+def pack(_, x, at, pitch, count, depth, w, to, factor):
+    """See `plain_pack`; count > 0, depth > 0. Reads of whole vectors with gaps: scalar stores with
+    gaps of 256 bytes would be taken for what later loads read.
+    """
+
+    def codegen(context, build, signature, args):
+        x_, at_, pitch_, count_, depth_, w_, to_, factor_ = args
+        vector, size = vector_of(w)
+        lanes = vector.count
+        if size == 4:
+            factor_ = build.fptrunc(factor_, vector.element)
+        factor_ = splat(build, factor_, vector)
+        every = ir.Constant(ir.VectorType(ir.IntType(1), lanes), [1] * lanes)
+        v, _, close = loop(build, integer(QUERIES // lanes), [])
+        first = build.mul(v, integer(lanes))
+        rows = row_offsets(build, first, count_, pitch_, lanes)
+        start, target = build.gep(x_, [at_]), build.gep(w_, [build.add(to_, first)])
+        e, _, close_row = loop(build, depth_, [])
+        value = load_strided(build, build.gep(start, [e]), rows, every, vector, size)
+        where = build.gep(target, [build.mul(e, integer(QUERIES))])
+        store(build, build.fmul(value, factor_), where, size)
+        close_row([])
+        close([])
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(x, i, i, i, i, w, i, types.float64), codegen

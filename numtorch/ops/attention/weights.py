@@ -13,6 +13,7 @@ from ...backends.cpu.simd import (
     integer,
     ir,
     load,
+    load_strided,
     loop,
     multiply_add,
     splat,
@@ -22,8 +23,8 @@ from ...backends.cpu.simd import (
     vector_of,
     vectorized,
 )
+from .tile import QUERIES, row_offsets
 
-QUERIES = 64  # of a block: whole vectors on every CPU
 LN2 = 0.6931471805599453
 # exp as in Cephes, as a polynomial of the exponent to the base 2
 EXP32 = tuple(
@@ -150,6 +151,56 @@ def weigh(_, w, scores, most, total, shrink, keys):
 
     i = types.intp
     return types.void(w, i, i, i, i, i), codegen
+
+
+def plain_hide(w, scores, mask, at, row, column, queries, keys):
+    """Add a mask, in units of the natural logarithm, to scores to the base 2; or set those to -inf
+    where a mask of bools is False. Queries from `queries` on get the last one's mask.
+    """
+    for i in range(QUERIES):
+        for j in range(keys):
+            value = mask[at + min(i, queries - 1) * row + j * column]
+            if mask.dtype != np.bool_:
+                w[scores + j * QUERIES + i] += value * w.dtype.type(1 / LN2)
+            elif not value:
+                w[scores + j * QUERIES + i] = w.dtype.type(-np.inf)
+
+
+@vectorized(plain_hide)
+def hide(_, w, scores, mask, at, row, column, queries, keys):
+    """See `plain_hide`; queries > 0, keys > 0."""
+
+    def codegen(context, b, signature, args):
+        w_, scores_, mask_, at_, row_, column_, queries_, keys_ = args
+        vector, size = vector_of(w)
+        lanes = vector.count
+        selects = mask.dtype == types.boolean
+        given = ir.VectorType(ir.IntType(8), lanes) if selects else vector
+        every = ir.Constant(ir.VectorType(ir.IntType(1), lanes), [1] * lanes)
+        nothing = ir.Constant(vector, [float("-inf")] * lanes)
+        unit = ir.Constant(vector, [1 / LN2] * lanes)
+
+        def body(offset):
+            firsts = offset, b.add(offset, integer(lanes))
+            rows = [row_offsets(b, first, queries_, row_, lanes) for first in firsts]
+            j, _, close = loop(b, keys_, [])
+            key = b.gep(mask_, [b.add(at_, b.mul(j, column_))])
+            for p, offsets in zip(places(b, w_, vector, scores_, offset, j), rows, strict=True):
+                value = load_strided(b, key, offsets, every, given, 1 if selects else size)
+                score = load(b, p, vector, size)
+                if selects:
+                    seen = b.icmp_unsigned("!=", value, ir.Constant(given, None))
+                    score = b.select(seen, score, nothing)
+                else:
+                    score = multiply_add(b, value, unit, score)
+                store(b, score, p, size)
+            close([])
+
+        pairs(b, vector, body)
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(w, i, mask, i, i, i, i, i), codegen
 
 
 def plain_differentiate(w, scores, grads, level, delta, keys, scale):
