@@ -95,18 +95,15 @@ def products(a, b, out, ta=False, tb=False, bias=None):
     k = a.shape[-2] if ta else a.shape[-1]
     if not (m and n and k):
         return _empty(bias is not None)
-    fill = None
+    a_given = b_given = None
     size = out.dtype.itemsize
     if ta and a.strides[-1] == 1 and n > 64 and a.numel * size >= REPACK:
-        a, fill = a.like((*a.shape[:-2], m, k)), a
-        ta = False
-        order = (*range(a.ndim - 2), a.ndim - 1, a.ndim - 2)
-        fill = fill.strided(a.shape, [fill.strides[d] for d in order])
+        a_given, ta = _transposed(a), False
+        a = a_given.like()
     am, ak = reversed(a.strides[-2:]) if ta else a.strides[-2:]
     bk, bn = reversed(b.strides[-2:]) if tb else b.strides[-2:]
-    extra = None
     if bn != 1 and bk != 1:
-        b, extra = b.like(), b
+        b_given, b = b, b.like()
         bk, bn = (1, k) if tb else (n, 1)
     batch, lanes = out.shape[:-2], lanes_of(size)
     batches = math.prod(batch)
@@ -121,7 +118,15 @@ def products(a, b, out, ta=False, tb=False, bias=None):
         bound = _with_bias(run, offsets, *numbers)
     else:
         bound = bind(run, 3, np.zeros(max(n, panel), out.dtype.np), offsets, *numbers)
-    return _with_copies(bound, fill, a, extra, b)
+    return _with_copies(bound, a_given, a, b_given, b)
+
+
+def _transposed(spec):
+    """The Spec of the same memory with the last two dimensions exchanged."""
+    shape, strides = spec.shape, spec.strides
+    return spec.strided(
+        (*shape[:-2], shape[-1], shape[-2]), (*strides[:-2], strides[-1], strides[-2])
+    )
 
 
 def _with_bias(run, *numbers):
