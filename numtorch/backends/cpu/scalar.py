@@ -208,14 +208,18 @@ _made: dict = {}
 _called = re.compile(rf"\b({'|'.join(vmath.__all__)}|power)\(")
 
 
+def prelude(*expressions: str) -> tuple[str, ...]:
+    """Statements for the loop over expressions: those that call elementary functions are `wide`."""
+    return ("wide()",) if any(_called.search(e) for e in expressions) else ()
+
+
 def kernel_for(loop: Loop, form: str) -> Kernel:
     """The kernel of a loop, "flat" or "strided"; made once."""
     key = (form, *loop.key())
     found = _made.get(key)
     if found is None:
         name = f"{loop.title}_{form}"
-        if any(_called.search(e) for e in loop.expressions):
-            loop.first = ("wide()",)
+        loop.first = prelude(*loop.expressions)
         text = (flat_source if form == "flat" else strided_source)(loop, name)
         filename = f"<numtorch kernel {name} {len(_made)}>"
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)

@@ -6,7 +6,7 @@ Scores are (N, C, S), targets (N, S); `weight` may be None.
 import numpy as np
 
 from ...backends.cpu.jit import kernel, prange
-from ...backends.cpu.vmath import exp32, exp64
+from ...backends.cpu.vmath import exp32, exp64, wide
 from ..softmax.rows import row_maximum
 from .classes import sizes_of
 from .elementwise import pair_launchers
@@ -137,6 +137,7 @@ def cross_rows(x, target, weight, saved, count, classes, ignore, smooth, double)
         for c in range(classes):
             whole += weight[c]
     for piece in prange(count):
+        wide()
         i = np.int64(piece)
         base = i * classes
         t = np.int64(target[i])
@@ -176,6 +177,7 @@ def cross_columns(x, target, weight, saved, count, classes, inner, ignore, smoot
             whole += weight[c]
     across = (inner + COLUMNS - 1) // COLUMNS
     for piece in prange(count // max(inner, 1) * across):
+        wide()
         item = np.int64(piece)
         n = item // across
         left = (item - n * across) * COLUMNS
@@ -245,10 +247,11 @@ def cross_backward(
     share = T(smooth / classes)
     across = (inner + COLUMNS - 1) // COLUMNS
     for piece in prange(samples * across):
+        wide()
         item = np.int64(piece)
         n = item // across
         left = (item - n * across) * COLUMNS
-        wide, to, base = min(COLUMNS, inner - left), n * inner + left, n * classes * inner + left
+        width, to, base = min(COLUMNS, inner - left), n * inner + left, n * classes * inner + left
         if inner == 1:
             scale = g[to] if mode == 0 else g[0]
             if mode == 1:
@@ -271,11 +274,11 @@ def cross_backward(
         else:
             for c in range(classes):
                 at = base + c * inner
-                for j in range(wide):
+                for j in range(width):
                     d = x[at + j] - saved[to + j]
                     e = exp32(d) if double is None else exp64(d)
                     out[at + j] = e * saved[count + to + j]
-            for j in range(wide):
+            for j in range(width):
                 t = np.int64(target[to + j])
                 if t != ignore:
                     wt = T(1) if weight is None else weight[t]
@@ -285,7 +288,7 @@ def cross_backward(
                 wc = T(0)
                 if smooth > 0:
                     wc = share * (T(1) if weight is None else weight[c])
-                for j in range(wide):
+                for j in range(width):
                     scale = g[to + j] if mode == 0 else g[0]
                     if mode == 1:
                         scale /= saved[3 * count]

@@ -19,6 +19,7 @@ def _source(name: str, expression: str, dtype: str) -> str:
     """out[chunk] = the sum of {expression}. One iteration of the parallel loop owns one chunk."""
     c = {dtype}(parameter)
     for piece in prange(chunks):
+        {" ".join(scalar.prelude(expression))}
         first = int64(piece) * {CHUNK}
         total = 0.0
         for begin in range(first, min(first + {CHUNK}, n), {BLOCK}):

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from ...backends.cpu.jit import bind, kernel, prange
-from ...backends.cpu.vmath import exp32, exp64
+from ...backends.cpu.vmath import exp32, exp64, wide
 from .rows import row_maximum
 
 BLOCK = 4096  # elements that are summed in the element's type; blocks join in float64
@@ -22,6 +22,7 @@ def softmax_rows(x, out, rows, n, double):
     """out = softmax of each row. One iteration of the parallel loop owns one row."""
     T = out.dtype.type
     for piece in prange(rows):
+        wide()
         base = np.int64(piece) * n
         most = row_maximum(x, base, n, double)
         total = 0.0
@@ -42,6 +43,7 @@ def log_softmax_rows(x, out, rows, n, double):
     """out = log_softmax of each row. One iteration of the parallel loop owns one row."""
     T = out.dtype.type
     for piece in prange(rows):
+        wide()
         base = np.int64(piece) * n
         most = row_maximum(x, base, n, double)
         total = 0.0
@@ -65,6 +67,7 @@ def softmax_columns(x, out, most, total, outer, n, inner, log, double):
     T = out.dtype.type
     across = (inner + COLUMNS - 1) // COLUMNS
     for piece in prange(outer * across):
+        wide()
         item = np.int64(piece)
         o = item // across
         left = (item - o * across) * COLUMNS
@@ -118,6 +121,7 @@ def log_softmax_rows_backward(g, y, out, rows, n, double):
     """out = g - exp(y) * sum(g) for each row. One iteration of the parallel loop owns one row."""
     T = out.dtype.type
     for piece in prange(rows):
+        wide()
         base = np.int64(piece) * n
         total = 0.0
         for begin in range(0, n, BLOCK):
@@ -140,6 +144,7 @@ def softmax_columns_backward(g, y, out, total, outer, n, inner, log, double):
     T = out.dtype.type
     across = (inner + COLUMNS - 1) // COLUMNS
     for piece in prange(outer * across):
+        wide()
         item = np.int64(piece)
         o = item // across
         left = (item - o * across) * COLUMNS
