@@ -39,8 +39,9 @@ PANEL = VECTORS * LANES  # output channels that are computed together
 # Rows of the products' tiles: 32 registers hold 24 sums, 16 hold 12.
 MANY_ROWS, FEW_ROWS = (12, 8) if registers()[1] >= 32 else (6, 4)
 many_product = product_tile(MANY_ROWS)
-BLOCK = 24  # tiles; twice as many from WIDE channels on, since each block reads all kernels again
-WIDE = 256
+BLOCK = (
+    24  # tiles that a worker takes at once; 24 to 132 took the same time with 64 to 256 channels
+)
 DEPTH = 64  # channels whose kernels are transformed at once, where there are few tiles
 
 # What one item costs, in multiply-adds of a product; measured at 1 to 1024 channels, 2x2 to 112x112
@@ -170,22 +171,22 @@ def transform_kernels(weight, bias, u, biases, channels, out_channels, step, out
 
 @kernel
 def convolve_blocks(
-    x, u, biases, out, memory, slot, m_at, stage_at, workers, tiles, block, channels, height, width,
-    pad_h, pad_w, out_channels, out_height, out_width, panels, u_step, v_step, m_step,
+    x, u, biases, out, memory, slot, m_at, stage_at, workers, tiles, channels, height, width, pad_h,
+    pad_w, out_channels, out_height, out_width, panels, u_step, v_step, m_step,
 ):  # fmt: skip
     """Many tiles. One iteration of the parallel loop is one worker, with its own memory and its
     share of the tiles, which it takes block by block.
     """
     down, across = (out_height + 3) // 4, (out_width + 3) // 4
-    rows, group = (tiles + MANY_ROWS - 1) // MANY_ROWS, block * LANES
+    rows, group = (tiles + MANY_ROWS - 1) // MANY_ROWS, BLOCK * LANES
     for worker in prange(workers):
         v, m, stage = worker * slot, worker * slot + m_at, worker * slot + stage_at
         end = min((worker + 1) * rows // workers * MANY_ROWS, tiles)
-        for first in range(worker * rows // workers * MANY_ROWS, end, block):
-            last = min(first + block, end)
+        for first in range(worker * rows // workers * MANY_ROWS, end, BLOCK):
+            last = min(first + BLOCK, end)
             for g in range((channels + LANES - 1) // LANES):
                 transform_inputs(
-                    x, channels, height, width, pad_h, pad_w, down, across, first, last, block,
+                    x, channels, height, width, pad_h, pad_w, down, across, first, last, BLOCK,
                     g * LANES, memory, v + g * group, v_step, memory, stage,
                 )  # fmt: skip
             for panel in range(panels):
@@ -299,12 +300,11 @@ def many_tiles(x, weight, bias, tiles, image, output, kernels):
     """`correlate` with tasks that are blocks of tiles."""
     channels, out_channels, dtype = image[0], output[0], x.dtype.np
     groups, panels = math.ceil(channels / LANES), math.ceil(out_channels / PANEL)
-    block = BLOCK if channels < WIDE else 2 * BLOCK
     u_step, v_step, m_step = (
-        plane_pitch(n * LANES, 4) for n in (channels * VECTORS, groups * block, VECTORS * block)
+        plane_pitch(n * LANES, 4) for n in (channels * VECTORS, groups * BLOCK, VECTORS * BLOCK)
     )
     m_at, stage_at = 36 * v_step, 36 * (v_step + m_step)
-    slot = plane_pitch(stage_at + stage_size(min(block, math.ceil(output[2] / 4))), 4)
+    slot = plane_pitch(stage_at + stage_size(min(BLOCK, math.ceil(output[2] / 4))), 4)
     work = 36 * tiles * channels * out_channels
     workers = workers_for(work)
     facts = channels, out_channels, *kernels, panels, u_step
@@ -312,7 +312,7 @@ def many_tiles(x, weight, bias, tiles, image, output, kernels):
         weight, bias, weight, weight, *facts, work=36 * channels * out_channels // 4
     )
     run_facts = (
-        slot, m_at, stage_at, workers, tiles, block, *image, *output, panels, u_step, v_step, m_step
+        slot, m_at, stage_at, workers, tiles, *image, *output, panels, u_step, v_step, m_step
     )  # fmt: skip
     run = convolve_blocks.compile(x, x, x, x, x, *run_facts, work=work)
 
