@@ -55,6 +55,8 @@ LAYERS = [
     ("AvgPool3d", ((1, 2, 3),), {}),
     ("AdaptiveAvgPool3d", ((1, None, 2),), {}),
     ("AdaptiveMaxPool2d", (3, True), {}),
+    ("LPPool2d", (2, (3, 2)), {"ceil_mode": True}),
+    ("LocalResponseNorm", (3, 1e-3), {}),
     ("BatchNorm3d", (3,), {}),
     ("InstanceNorm1d", (3,), {}),
     ("InstanceNorm2d", (3,), {"affine": True, "track_running_stats": True}),

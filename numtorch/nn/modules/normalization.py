@@ -1,11 +1,12 @@
-"""Normalization of single samples: `LayerNorm`, `GroupNorm`, `RMSNorm`."""
+"""Normalization of single samples: `LayerNorm`, `GroupNorm`, `RMSNorm`,
+`LocalResponseNorm`."""
 
 from ...ops.create import empty
 from .. import functional, init
 from ..parameter import Parameter
 from .module import Module
 
-__all__ = ["GroupNorm", "LayerNorm", "RMSNorm"]
+__all__ = ["GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
 
 
 class LayerNorm(Module):
@@ -127,3 +128,22 @@ class RMSNorm(Module):
         return (
             f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
         )
+
+
+class LocalResponseNorm(Module):
+    """Divides each channel by what `size` channels around it hold (Krizhevsky et al., 2012).
+
+    (N, C, *) -> (N, C, *)
+    """
+
+    def __init__(self, size, alpha=1e-4, beta=0.75, k=1.0):
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, input):
+        """(N, C, *) -> (N, C, *)."""
+        return functional.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self):
+        """The settings."""
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

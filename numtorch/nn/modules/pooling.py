@@ -6,8 +6,8 @@ from .sizes import repeated
 
 __all__ = [
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d",
-    "AdaptiveMaxPool2d", "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "MaxPool1d",
-    "MaxPool2d", "MaxPool3d",
+    "AdaptiveMaxPool2d", "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "LPPool1d",
+    "LPPool2d", "LPPool3d", "MaxPool1d", "MaxPool2d", "MaxPool3d",
 ]  # fmt: skip
 
 
@@ -248,3 +248,53 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     def forward(self, input):
         """(N, C, D, H, W) -> (N, C, D', H', W')."""
         return functional.adaptive_max_pool3d(input, self.output_size, self.return_indices)
+
+
+class _LPPoolNd(Module):
+    def __init__(self, norm_type, kernel_size, stride=None, ceil_mode=False):
+        super().__init__()
+        self.norm_type, self.kernel_size = norm_type, kernel_size
+        self.stride, self.ceil_mode = stride, ceil_mode
+
+    def _pooled(self, pool, input):
+        return pool(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
+
+    def extra_repr(self):
+        """The window."""
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
+
+
+class LPPool1d(_LPPoolNd):
+    """The p-norm of each window.
+
+    (N, C, L) -> (N, C, L'), or both without N
+    """
+
+    def forward(self, input):
+        """(N, C, L) -> (N, C, L')."""
+        return self._pooled(functional.lp_pool1d, input)
+
+
+class LPPool2d(_LPPoolNd):
+    """The p-norm of each window.
+
+    (N, C, H, W) -> (N, C, H', W'), or both without N
+    """
+
+    def forward(self, input):
+        """(N, C, H, W) -> (N, C, H', W')."""
+        return self._pooled(functional.lp_pool2d, input)
+
+
+class LPPool3d(_LPPoolNd):
+    """The p-norm of each window.
+
+    (N, C, D, H, W) -> (N, C, D', H', W'), or both without N
+    """
+
+    def forward(self, input):
+        """(N, C, D, H, W) -> (N, C, D', H', W')."""
+        return self._pooled(functional.lp_pool3d, input)

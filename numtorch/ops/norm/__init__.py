@@ -1,10 +1,11 @@
-"""Normalization: batch, layer, group, instance and RMS norm."""
+"""Normalization: batch, layer, group, instance, RMS and local response norm."""
 
 from .batch import batch_norm as batch_norm
 from .batch import instance_norm as instance_norm
 from .batch import native_batch_norm
 from .layer import group_norm, layer_norm, native_group_norm, native_layer_norm, rms_norm
 from .layer import normalize as normalize
+from .response import local_response_norm as local_response_norm
 
 __all__ = [
     "group_norm",
@@ -20,6 +21,7 @@ FUNCTIONAL = [
     "group_norm",
     "instance_norm",
     "layer_norm",
+    "local_response_norm",
     "normalize",
     "rms_norm",
 ]

@@ -1,9 +1,11 @@
-"""Pooling in one to three dimensions: maxima, means, and their adaptive forms.
+"""Pooling in one to three dimensions: maxima, means and p-norms, and adaptive forms of them.
 
 Each forward op has its transpose as an op (`..._scatter`, `..._grad`), whose derivative is the
 forward map again, so that derivatives of every order exist. All tensors are (.., *axes): what comes
 before the pooled axes is planes.
 """
+
+import math
 
 from ...core import dtype as dtypes
 from ...core.op import primitive
@@ -23,6 +25,9 @@ __all__ = [
 ]  # fmt: skip
 FUNCTIONAL = (
     *__all__,
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",
     "adaptive_max_pool2d",
@@ -318,3 +323,30 @@ def adaptive_max_pool2d(input, output_size, return_indices=False):
 def adaptive_max_pool3d(input, output_size, return_indices=False):
     """The maxima of windows that cover a volume. (N, C, D, H, W) -> (N, C, *output_size)"""
     return _adaptive_max("adaptive_max_pool3d", 3, input, output_size, return_indices)
+
+
+def _lp_pool(axes, average, maximum, input, p, kernel_size, stride, ceil_mode):
+    """(sum of x ** p) ** (1 / p) of each window, by way of the mean."""
+    if math.isinf(p):
+        found = maximum(
+            input.abs() if p > 0 else -input.abs(), kernel_size, stride, 0, 1, ceil_mode
+        )
+        return found if p > 0 else -found
+    sizes = kernel_size if isinstance(kernel_size, (tuple, list)) else (kernel_size,) * axes
+    mean = average(input.pow(p), kernel_size, stride, 0, ceil_mode)
+    return ((mean.sign() * mean.abs().relu()) * math.prod(sizes)).pow(1.0 / p)
+
+
+def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
+    """The p-norm of each window. (N, C, L) -> (N, C, L')"""
+    return _lp_pool(1, avg_pool1d, max_pool1d, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
+    """The p-norm of each window. (N, C, H, W) -> (N, C, H', W')"""
+    return _lp_pool(2, avg_pool2d, max_pool2d, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
+    """The p-norm of each window. (N, C, D, H, W) -> (N, C, D', H', W')"""
+    return _lp_pool(3, avg_pool3d, max_pool3d, input, norm_type, kernel_size, stride, ceil_mode)
