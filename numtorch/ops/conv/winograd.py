@@ -39,9 +39,8 @@ PANEL = VECTORS * LANES  # output channels that are computed together
 # Rows of the products' tiles: 32 registers hold 24 sums, 16 hold 12.
 MANY_ROWS, FEW_ROWS = (12, 8) if registers()[1] >= 32 else (6, 4)
 many_product = product_tile(MANY_ROWS)
-BLOCK = (
-    24  # tiles that a worker takes at once; 24 to 132 took the same time with 64 to 256 channels
-)
+# Tiles that a worker takes at once: 24 to 132 take the same time with 64 to 256 channels.
+BLOCK = 24
 DEPTH = 64  # channels whose kernels are transformed at once, where there are few tiles
 
 # What one item costs, in multiply-adds of a product; measured at 1 to 1024 channels, 2x2 to 112x112
