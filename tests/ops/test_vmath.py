@@ -26,7 +26,7 @@ FUNCTIONS = {
     "sinh": (np.sinh, 1.8, 1.8),
     "cosh": (np.cosh, 1.4, 1.4),
     "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), 1.7, 1.7),
-    "nn.functional.silu": (lambda x: x / (1 + np.exp(-x)), 3, 3),
+    "nn.functional.silu": (lambda x: x / (1 + np.exp(-x)), 2.5, 2.5),
     "sin": (np.sin, 0.6, 0.9),
     "cos": (np.cos, 0.6, 0.9),
     "tan": (np.tan, 0.6, 2),

@@ -70,12 +70,12 @@ def _functions(
     def silu(x):
         a = fabs(x)
         k, p = reduced(-select(a > far, far, a))
-        e = p + one
-        left = x < zero
-        # exp(x) may be subnormal where x * exp(x) is not; beyond `far` the product is 0, but NaN at
-        # -inf
-        top = select(left, select(x < -far, zero * x, x) * e, x)
-        return ldexp(top / (one + ldexp(e, k)), select(left, k, k - k))
+        u, left = p + one, x < zero
+        e = ldexp(u, k)
+        y = select(left, e, one) / (one + e)
+        y = select(left, fma(-u, y, u), y)  # as in sigmoid, but without 2**k
+        # exp(x) may be subnormal where x * exp(x) is not; beyond `far` that is 0, and NaN at -inf
+        return ldexp(y * select(x < -far, zero * x, x), select(left, k, k - k))
 
     @exact
     def tanh(x):
