@@ -1,7 +1,7 @@
 """Which form of a convolution takes the fewest cycles, and with which tile: a model, no trials.
 
-A tile's inner loop does two multiply-adds or two loads in a cycle. What makes the forms differ is
-how much of the tiles is used, and how the memory is read:
+A tile's inner loop does two multiply-adds or two loads in a cycle, and takes one cycle more. What
+makes the forms differ is how much of the tiles is used, and how the memory is read:
 
 - pixels in lanes (`cpu.py`): a run of `vectors * lanes` neighbouring pixels, gaps between the rows
   of the image included, by `rows` output channels. Vectors are loaded unaligned, two loads each.
@@ -19,12 +19,12 @@ from ...backends.cpu.simd import lanes_of, registers
 # Tiles as (rows, vectors): 32 registers hold rows * vectors sums and a row of what is multiplied.
 PIXELS_WIDE, PIXELS_NARROW = (
     ((8, 3), (6, 4), (4, 6), (2, 8), (1, 8)),
-    ((6, 2), (4, 3), (2, 5), (1, 6)),
+    ((6, 2), (4, 2), (2, 4), (1, 6)),
 )
 CHANNELS_WIDE, CHANNELS_NARROW = ((6, 4), (8, 3), (8, 2), (8, 1)), ((6, 2), (8, 1))
 BLOCK_BYTES = 1 << 15  # of weights or gradients that stay in the L1 cache while others pass by
 STREAM_BYTES = 1 << 19  # an image above this comes from memory
-GATHER_CYCLES = 2  # for an element that strided columns are split into phases by
+GATHER_CYCLES = 3  # for an element that strided columns are split into phases by
 
 
 class Choice(NamedTuple):
@@ -43,7 +43,7 @@ def pixels_in_lanes(itemsize: int, out_channels: int, depth: int, positions: int
 
     def cost(rows, vectors):
         tiles = -(-out_channels // rows) * -(-positions // (vectors * lanes))
-        each = depth * max(rows * vectors, rows + 2 * vectors) / 2 + 3 * rows * vectors
+        each = depth * (max(rows * vectors, rows + 2 * vectors) / 2 + 1) + 3 * rows * vectors
         return Choice(tiles * each, rows, vectors)
 
     return min(cost(*shape) for shape in (PIXELS_WIDE if registers()[1] >= 32 else PIXELS_NARROW))
