@@ -25,7 +25,7 @@ PIECE_KEYS = 512  # of a piece, at least
 
 
 @inline
-def hide_later(w, scores, first, queries, keys):
+def hide_later(w, scores, first, keys):
     """Set a block's scores of keys behind the query's place to -inf; `first` is that of the block's
     first key, counted from its first query.
     """
@@ -82,7 +82,7 @@ def attend(whole):
                         at = starts[4 * batch + item] + first * pitch[4] + begin * pitch[5]
                         hide(w, scores, mask, at, pitch[4], pitch[5], count, n)
                     if causal:
-                        hide_later(w, scores, begin - first, QUERIES, n)
+                        hide_later(w, scores, begin - first, n)
                     weigh(w, scores, most, total, shrink, n)
                     for i in range(QUERIES):
                         factor = w[shrink + i]
@@ -183,7 +183,7 @@ def attend_backward(whole):
                             at = starts[4 * batch + item] + first * pitch[4] + begin * pitch[5]
                             hide(w, scores, mask, at, pitch[4], pitch[5], count, n)
                         if causal:
-                            hide_later(w, scores, begin - first, QUERIES, n)
+                            hide_later(w, scores, begin - first, n)
                         differentiate(w, scores, grads, level, delta, n, scale)
                         for j in range(0, n, ROWS):
                             used = min(ROWS, n - j)

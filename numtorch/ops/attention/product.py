@@ -33,7 +33,7 @@ def _gradients(g, query, key, value, mask, out, out1, is_causal, scale, needs):
     else:
         g = _rows_dense(g)
         grads = attention_backward_op(g, query, key, value, mask, out, out1, is_causal, scale)
-    return tuple(r if wanted else None for r, wanted in zip(grads, needs, strict=False))
+    return tuple(r if n else None for r, n in zip(grads, needs[:3], strict=True))
 
 
 @primitive(
