@@ -38,7 +38,8 @@ FASTMATH = {
     "pointwise": {"contract"},
     "sum": {"contract", "reassoc", "nsz"},  # sums vectorize; NaN and inf stay right
 }
-EXACT = {"error_model": "numpy", "forceinline": True}
+# fastmath is said here, too: else a callee inherits that of the kernel which compiles it first
+EXACT = {"error_model": "numpy", "fastmath": False, "forceinline": True}
 KERNELS: list["Kernel"] = []
 _config: Any = numba.config  # sets its names at run time
 _log = logging.getLogger("numtorch")
