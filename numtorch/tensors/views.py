@@ -40,7 +40,7 @@ def known(t, result, storage: Storage, first: int) -> Tensor:
     of it.
     """
     view = result._view = new(View)
-    parent = getattr(t, "plain_view", None)
+    parent = getattr(t, "_view", None)
     if parent is None:
         view.offset, view.base = first, t
     else:

@@ -234,3 +234,12 @@ def test_byte_masks_warn():
     with pytest.warns(UserWarning, match="indexing with dtype torch.uint8 is now deprecated"):
         got = X[nt.tensor([1, 0, 1], dtype=nt.uint8)]
     assert got.shape == (2, 4)
+
+
+def test_writing_to_a_view_of_a_view_changes_the_history_of_their_base():
+    x, base = nt.tensor([2.0, 3.0], requires_grad=True), nt.zeros(3, 2)
+    row = base[1]
+    row[0:2] = x
+    assert row._base is base and row[0:2]._base is base
+    (base * base).sum().backward()
+    assert x.grad.tolist() == [4.0, 6.0]
