@@ -2,12 +2,10 @@
 pointwise op.
 
 An expression is Python over the letters a, b, c, ... (its operands), e.g. `a * (1 - out * out)`.
-Constants and operands
-are converted to the type that the op computes in, `where(condition, x, y)` becomes a conditional
-expression, and any
-other function is looked up in the device's scalar library (backends/cpu/scalar.py,
-backends/cuda/scalar.py). The templates'
-own variables are words, as operands may be called by any letter.
+Constants and operands are converted to the type that the op computes in, `where(condition, x, y)`
+becomes a conditional expression, and any other function is looked up in the device's scalar library
+(backends/cpu/scalar.py, backends/cuda/scalar.py). The templates' own variables are words, as
+operands may be called by any letter.
 """
 
 import ast
@@ -177,8 +175,7 @@ def flat_source(loop: Loop, name: str) -> str:
 
 def strided_source(loop: Loop, name: str) -> str:
     """CPU: any strides. `geometry` holds, for each outer dimension, its size and the strides of
-    operands and outputs;
-    then the strides of the inner dimension.
+    operands and outputs; then the strides of the inner dimension.
     """
     arrays = [p for p, s in zip(loop.operands, loop.scalars, strict=True) if not s] + loop.outs
     position = {p: k for k, p in enumerate(arrays)}
@@ -218,8 +215,7 @@ def cuda_source(loop: Loop, name: str, index: str = "int64") -> str:
     `strided_source`.
 
     `index`: the type that positions are divided in. With uint32 a kernel takes 40 registers instead
-    of 64, and its
-    divisions are 32 bits wide; it serves up to 2**31 elements.
+    of 64, and its divisions are 32 bits wide; it serves up to 2**31 elements.
     """
     arrays = [p for p, s in zip(loop.operands, loop.scalars, strict=True) if not s] + loop.outs
     position = {p: k for k, p in enumerate(arrays)}

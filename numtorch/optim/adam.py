@@ -14,9 +14,9 @@ __all__ = ["Adam", "AdamW"]
 class Adam(Optimizer):
     """Steps scaled by running means of the gradient and its square (Kingma and Ba, 2014).
 
-    p -= lr * m / (sqrt(v) + eps), with the means m and v corrected for their start at 0.
-    `amsgrad` uses the largest v so far (Reddi et al., 2018). `foreach`, `capturable`
-    and `fused` choose implementations in torch; here every step is one fused pass.
+    p -= lr * m / (sqrt(v) + eps), with the means m and v corrected for their start at 0. `amsgrad`
+    uses the largest v so far (Reddi et al., 2018). `foreach`, `capturable` and `fused` choose
+    implementations in torch; here every step is one fused pass.
     """
 
     def __init__(

@@ -2,12 +2,10 @@
 first element.
 
 Measured against Numba's own arrays (4x4 float32, three arguments): a call costs 85 ns instead of
-185, compiling 57 ms
-instead of 81, and `out[i] = a[i] + b[i]` runs 8x faster on 16k elements, because an array index may
-be negative in
-Numba and the test for that keeps LLVM from vectorizing. A buffer does not know its extent: kernels
-get sizes as
-numbers, and `NUMBA_DISABLE_JIT=1` gives them real arrays (see `flat`), whose bounds are checked.
+185, compiling 57 ms instead of 81, and `out[i] = a[i] + b[i]` runs 8x faster on 16k elements,
+because an array index may be negative in Numba and the test for that keeps LLVM from vectorizing. A
+buffer does not know its extent: kernels get sizes as numbers, and `NUMBA_DISABLE_JIT=1` gives them
+real arrays (see `flat`), whose bounds are checked.
 """
 
 import operator

@@ -1,12 +1,10 @@
 """Compiled kernels on disk: one file per function, signature, CPU and content.
 
 A file's name is a hash of everything the machine code depends on: the bytecode and constants of the
-function and of
-every jitted helper or emitter it reaches, the signature, the flags, the versions of Numba and
-Python and the CPU. So
-an edit of one kernel, or of a helper in another file, makes exactly the kernels that use it
-recompile, an edit of a
-comment none, and clones and processes share one folder without an index or locks.
+function and of every jitted helper or emitter it reaches, the signature, the flags, the versions of
+Numba and Python and the CPU. So an edit of one kernel, or of a helper in another file, makes
+exactly the kernels that use it recompile, an edit of a comment none, and clones and processes share
+one folder without an index or locks.
 """
 
 import hashlib
@@ -33,8 +31,8 @@ _folder: list[pathlib.Path | None] = []
 
 
 def default_folder() -> pathlib.Path:
-    """`NUMTORCH_CACHE_DIR`, else a folder in `NUMBA_CACHE_DIR`, else one in the
-    user's cache home.
+    """`NUMTORCH_CACHE_DIR`, else a folder in `NUMBA_CACHE_DIR`, else one in the user's cache
+    home.
     """
     own, numbas = os.environ.get("NUMTORCH_CACHE_DIR"), os.environ.get("NUMBA_CACHE_DIR")
     if own:
@@ -117,8 +115,8 @@ def _feed(digest, function, seen: set) -> None:
 
 
 def _python_function(value):
-    """The Python function behind a jitted helper, an intrinsic or a plain function
-    of this package.
+    """The Python function behind a jitted helper, an intrinsic or a plain function of this
+    package.
     """
     if isinstance(value, pytypes.FunctionType):
         return value if value.__module__.startswith("numtorch") else None
@@ -149,8 +147,8 @@ def _feed_code(digest, code) -> None:
 
 
 class KernelCache(caching._Cache):
-    """The cache object of one dispatcher; numba asks it before compiling and tells
-    it afterwards.
+    """The cache object of one dispatcher; numba asks it before compiling and tells it
+    afterwards.
     """
 
     total_hits = total_misses = 0  # of this process

@@ -1,15 +1,11 @@
 """`@kernel` and `@inline`: the only places where CPU code is handed to Numba.
 
 A kernel is a plain Python function over flat buffers (see buffer.py) and numbers, whose outer loop
-is a `prange`. It
-is compiled on first use, once for each combination of element types, in two variants from the same
-text: serial
-(0.06 s to compile, 0.1 us a call) and parallel (0.3 s, 1.3 us). `compile` picks one by the amount
-of work. It returns
-Numba's C entry point, which trusts its arguments, rather than the dispatcher, which checks them
-(170 ns more): the
-plan that calls it has already matched every dtype. `NUMBA_DISABLE_JIT=1` runs kernels as plain
-Python.
+is a `prange`. It is compiled on first use, once for each combination of element types, in two
+variants from the same text: serial (0.06 s to compile, 0.1 us a call) and parallel (0.3 s, 1.3 us).
+`compile` picks one by the amount of work. It returns Numba's C entry point, which trusts its
+arguments, rather than the dispatcher, which checks them (170 ns more): the plan that calls it has
+already matched every dtype. `NUMBA_DISABLE_JIT=1` runs kernels as plain Python.
 """
 
 import functools
@@ -31,8 +27,7 @@ from .cache import KernelCache
 __all__ = ["PARALLEL_WORK", "bind", "inline", "intrinsic", "kernel", "prange"]
 
 # Scalar operations. A parallel call costs 1.3 us more on idle cores and far more on busy ones; 64k
-# additions take 4 us
-# serially and 3.3 us on two threads, 256k take 31 and 16.
+# additions take 4 us serially and 3.3 us on two threads, 256k take 31 and 16.
 PARALLEL_WORK = 1 << 17
 FASTMATH = {
     "pointwise": {"contract"},
@@ -180,8 +175,7 @@ _binders: dict = {}
 
 def bind(run, count: int, *constants):
     """`run` with its last arguments filled in; `count` arrays come before them. The parts are left
-    on the result, so
-    that a plan can inline the call.
+    on the result, so that a plan can inline the call.
     """
     key = count, len(constants)
     code = _binders.get(key)

@@ -1,10 +1,9 @@
 """The CPU's memory: ndarrays, and a cache of large blocks.
 
 Fresh pages cost more than most kernels: an addition into 64 MB takes 16 ms in memory from the
-system and 9.6 ms in
-memory that was used before. Blocks below `SMALL` come from NumPy, which caches them well; larger
-ones are kept when
-their last tensor goes, up to `LIMIT` bytes, and given to the next tensor of that size class.
+system and 9.6 ms in memory that was used before. Blocks below `SMALL` come from NumPy, which caches
+them well; larger ones are kept when their last tensor goes, up to `LIMIT` bytes, and given to the
+next tensor of that size class.
 """
 
 import sys

@@ -1,8 +1,7 @@
 """Scalar functions for generated CPU kernels, and the module in which those kernels live.
 
 Names here are what expressions may call. A generated kernel is executed in this module's namespace,
-so that Numba can
-find its globals again when another process loads it from the cache.
+so that Numba can find its globals again when another process loads it from the cache.
 """
 
 import linecache

@@ -14,9 +14,8 @@ from ...core.plans import clear_plans
 
 _config: Any = numba.config  # sets its names at run time
 # GNU OpenMP's threads spin for milliseconds before they sleep, and take the cores from each other
-# and
-# from BLAS. A LeNet step on 2 threads: 7.9 ms spinning, 3.1 with this; with one core busy, 74 and
-# 7.
+# and from BLAS. A LeNet step on 2 threads: 7.9 ms spinning, 3.1 with this; with one core busy, 74
+# and 7.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "100")
 

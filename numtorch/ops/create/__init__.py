@@ -41,7 +41,6 @@ __all__ = [
 
 
 # -- primitives ------------------------------------------------------------------------------------
-# ------------------
 @primitive(vjp={}, aliasing=True)
 def arange_op(input, *, start, step):
     """start + i * step at element i; the input's values are not read. (N,) -> (N,)"""
@@ -60,7 +59,6 @@ _allocators: dict = register({})  # (size, dtype, device): what `_allocator` say
 
 
 # -- helpers ---------------------------------------------------------------------------------------
-# --------------------
 def new_empty_tensor(size, dtype, device, requires_grad=False) -> Tensor:
     """Uninitialized memory as a tensor."""
     key = size, dtype, device
@@ -123,7 +121,6 @@ def _sized(out, size):
 
 
 # -- sizes -----------------------------------------------------------------------------------------
-# --------------------
 def empty(
     *size,
     out=None,
@@ -249,7 +246,6 @@ def full_like(
 
 
 # -- ranges ----------------------------------------------------------------------------------------
-# --------------------
 def _number(value):
     return value.item() if isinstance(value, Tensor) else value
 
@@ -363,7 +359,6 @@ def scalar_tensor(s, *, dtype=None, layout=None, device=None, requires_grad=Fals
 
 
 # -- data ------------------------------------------------------------------------------------------
-# --------------------
 def _lengths(data, dim: int = 0) -> None:
     """Raise torch's errors for what is no (nested) sequence of numbers of even lengths."""
     if isinstance(data, (list, tuple)) and data and isinstance(data[0], (list, tuple)):
@@ -515,7 +510,6 @@ def as_tensor(data, dtype=None, device=None) -> Tensor:
 
 
 # -- methods ---------------------------------------------------------------------------------------
-# --------------------
 def _options(input, dtype, device):
     return (
         input._spec.dtype if dtype is None else dtype,

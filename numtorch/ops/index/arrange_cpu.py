@@ -63,8 +63,8 @@ def move_segments(x, out, table, sizes, starts, ndim, rows, width, segments, cou
 
 @kernel
 def triangle(x, out, table, ndim, rows, height, width, down, right, diagonal, upper):
-    """out = x on one side of a diagonal, else 0. One iteration of the parallel
-    loop owns one row.
+    """out = x on one side of a diagonal, else 0. One iteration of the parallel loop owns one
+    row.
     """
     zero = out.dtype.type(0)
     for r in prange(rows):

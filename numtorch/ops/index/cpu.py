@@ -56,8 +56,8 @@ def count_outside(index, table, ndim, rows, inner, step, size, bad):
 
 @kernel
 def gather_lines(x, index, out, table, ndim, outer, chunks, chunk, inner, xs, qs, os, along):
-    """out[r, i] = x[r, i, index[r, i]]. One iteration of the parallel loop owns a
-    chunk of one row.
+    """out[r, i] = x[r, i, index[r, i]]. One iteration of the parallel loop owns a chunk of one
+    row.
     """
     for block in prange(outer * chunks):
         r = block + 0

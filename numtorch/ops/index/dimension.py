@@ -255,8 +255,8 @@ def _reduced(input, dim, index, source, reduce, include_self):
 
 
 def index_reduce(input, dim, index, source, reduce, *, include_self=True, out=None):
-    """Rows of `source` reduced ("prod", "mean", "amax", "amin") into a copy's rows
-    at the indices.
+    """Rows of `source` reduced ("prod", "mean", "amax", "amin") into a copy's rows at the
+    indices.
     """
     result = _reduced(input, dim, index, source, reduce, include_self)
     return deliver(result, out, "index_reduce", input, index, source)

@@ -1,5 +1,5 @@
-"""The errors of indices that lie outside of a dimension, as each of torch's
-functions words them.
+"""The errors of indices that lie outside of a dimension, as each of torch's functions words
+them.
 """
 
 

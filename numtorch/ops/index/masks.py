@@ -1,5 +1,5 @@
-"""Masks: where elements are true, and the elements there. The sizes of results
-depend on the data.
+"""Masks: where elements are true, and the elements there. The sizes of results depend on the
+data.
 """
 
 from ...core import dtype as dtypes

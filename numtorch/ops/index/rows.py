@@ -168,8 +168,8 @@ def check_mask(spec, mask, at) -> None:
 
 
 def index_put(input, indices, values, accumulate=False):
-    """A copy of `input` with `input[indices] = values`, or `+= values`, repeated
-    indices included.
+    """A copy of `input` with `input[indices] = values`, or `+= values`, repeated indices
+    included.
     """
     placed, dims = _placed(input, indices, "index_put")
     return index_put_op[len(placed)](input, values, *placed, dims, bool(accumulate))
@@ -206,8 +206,8 @@ def deliver(result, out, name, *inputs):
 
 
 def before(input):
-    """What a derivative needs of a tensor that is about to change: a copy, where
-    it may be saved.
+    """What a derivative needs of a tensor that is about to change: a copy, where it may be
+    saved.
     """
     return saved_copy(input) if grad_mode.get() else input
 

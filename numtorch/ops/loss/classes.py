@@ -75,8 +75,8 @@ def _nll_backward(g, _input, target, weight, out1, reduction, ignore_index):
 
 
 def _nll_rule(input, target, weight=None, *, reduction, ignore_index):
-    """-weight[target] * input[target], and the sum of the weights that count.
-    (N, C, ...), (N, ...), (C) -> (), ()
+    """-weight[target] * input[target], and the sum of the weights that count. (N, C, ...), (N,
+    ...), (C) -> (), ()
     """
     _check(input, target, weight, "nll_loss")
     return _loss_shape(input, target, reduction), input.like(())
@@ -188,8 +188,8 @@ def cross_entropy(
     reduction="mean",
     label_smoothing=0.0,
 ):
-    """The cross entropy of scores and target classes (or class probabilities).
-    (N, C, ...), (N, ...) -> ()
+    """The cross entropy of scores and target classes (or class probabilities). (N, C, ...), (N,
+    ...) -> ()
 
     `label_smoothing` mixes that share of the uniform distribution into the targets (Szegedy et al.
     2016).

@@ -29,8 +29,8 @@ SUMS: dict = {}  # name -> the pointwise op whose values are summed
 
 
 def pair_launchers(pair_sum):
-    """The launchers of losses that are summed in one pass, from the device's
-    `pair_sum(op, input, target, out, mean, parameter)`, in the order of `names`.
+    """The launchers of losses that are summed in one pass, from the device's `pair_sum(op, input,
+    target, out, mean, parameter)`, in the order of `names`.
     """
 
     def launcher(name):
@@ -242,8 +242,7 @@ def binary_cross_entropy_with_logits(
 # -- Kullback-Leibler ----------------------------------------------------------------------------
 def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
     """target * (log(target) - input): `input` holds log-probabilities, and `target`, too, if
-    `log_target`.
-    (...), (...) -> ()
+    `log_target`. (...), (...) -> ()
 
     "batchmean" divides the sum by the first dimension.
     """

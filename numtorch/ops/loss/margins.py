@@ -96,8 +96,8 @@ def triplet_margin_loss(
     reduce=None,
     reduction="mean",
 ):
-    """max(0, margin + |anchor - positive| - |anchor - negative|) (Balntas et al. 2016).
-    (N, D) three times -> ()
+    """max(0, margin + |anchor - positive| - |anchor - negative|) (Balntas et al. 2016). (N, D)
+    three times -> ()
     """
     code = code_of(reduction, size_average, reduce)
     return _triplet(
@@ -140,8 +140,7 @@ def poisson_nll_loss(
     reduction="mean",
 ):
     """exp(input) - target * input, or input - target * log(input + eps); `full` adds Stirling's
-    terms where target > 1.
-    (...), (...) -> ()
+    terms where target > 1. (...), (...) -> ()
     """
     code = code_of(reduction, size_average, reduce)
     values = input.exp() if log_input else input

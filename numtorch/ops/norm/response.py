@@ -5,8 +5,8 @@ from ..pool import avg_pool2d, avg_pool3d
 
 
 def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
-    """input / (k + alpha * mean of the squares of `size` channels around)^beta.
-    (N, C, ...) -> (N, C, ...)
+    """input / (k + alpha * mean of the squares of `size` channels around)^beta. (N, C, ...) -> (N,
+    C, ...)
 
     Source: Krizhevsky et al., 2012.
     """

@@ -2,8 +2,7 @@
 forms follow.
 
 arith.py, math.py, compare.py, activation.py and update.py are the tables; public.py holds the
-functions whose torch
-signature is more than operands.
+functions whose torch signature is more than operands.
 """
 
 from . import arith, closeness, compare, math, public

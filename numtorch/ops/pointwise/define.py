@@ -3,15 +3,12 @@
     tanh = unary("tanh", "tanh(a)", lambda g, out, _a: g * (1 - out * out))
 
 The expression names the operands a, b, c, ... and becomes the loop of a kernel
-(backends/codegen.py). A derivative is a
-function of the gradient `g`, the result `out` and operands (an underscore: only its shape and dtype
-are kept) in
-method syntax. It is called with Tensors under `create_graph=True`, and with symbols (`Symbol`) to
-get the expression
-of the fused backward kernel. As it is linear in `g`, it gives the forward-mode derivative as well.
-It takes `g` rather
-than giving the factor, so that masks select (`g.where(a > 0, 0)`) where a product would turn inf *
-0 into NaN.
+(backends/codegen.py). A derivative is a function of the gradient `g`, the result `out` and operands
+(an underscore: only its shape and dtype are kept) in method syntax. It is called with Tensors under
+`create_graph=True`, and with symbols (`Symbol`) to get the expression of the fused backward kernel.
+As it is linear in `g`, it gives the forward-mode derivative as well. It takes `g` rather than
+giving the factor, so that masks select (`g.where(a > 0, 0)`) where a product would turn inf * 0
+into NaN.
 """
 
 import ast
@@ -104,10 +101,9 @@ class Pointwise(Op):
     """An op given by expressions.
 
     `kind` says which dtypes the op computes in and gives: "arith" the promoted dtype; "float" the
-    same, but integers
-    become the default float; "bool" computes in the promoted dtype and gives bool; "logic" takes
-    operands as truth
-    values and gives bool. Operands in `masks` are truth values and take no part in promotion.
+    same, but integers become the default float; "bool" computes in the promoted dtype and gives
+    bool; "logic" takes operands as truth values and gives bool. Operands in `masks` are truth
+    values and take no part in promotion.
     """
 
     def __init__(
@@ -159,7 +155,6 @@ class Pointwise(Op):
         )
 
     # -- rule --------------------------------------------------------------------------------------
-    # ----------------
     def compute_dtype(self, specs):
         """The dtype of the kernel's arithmetic."""
         if self.compute is not None:
@@ -172,8 +167,8 @@ class Pointwise(Op):
         return found
 
     def check_devices(self, specs) -> None:
-        """0-d CPU tensors may be operands of ops on another device only as
-        numbers: torch's rule.
+        """0-d CPU tensors may be operands of ops on another device only as numbers: torch's
+        rule.
         """
         super().check_devices([s for s in specs if s.shape or s.device.type != "cpu"])
 
@@ -209,7 +204,6 @@ class Pointwise(Op):
         return Spec.of(shape, dtype, device)
 
     # -- kernels -----------------------------------------------------------------------------------
-    # ------------------
     generated = True  # launchers are made by `launcher_of(op)` in the room's device files
 
     def converts(self, specs, compute) -> tuple[str, ...]:
@@ -226,7 +220,6 @@ class Pointwise(Op):
         return f"({substitute(self.expressions[0], text)})"
 
     # -- derivatives -------------------------------------------------------------------------------
-    # ------------------
     def vjp_entries(self):
         letters = {LETTERS[i]: p for i, p in enumerate(self.tensors)}
         return [
@@ -329,7 +322,6 @@ def reduce_to(g: Tensor, spec: Spec) -> Tensor:
 
 
 # -- launchers -------------------------------------------------------------------------------------
-# ------------------
 def geometry_of(shape, specs, outs, scalars):
     """Sizes and strides of a loop over `shape`, with as few dimensions as possible.
 
@@ -356,8 +348,7 @@ def scalar_kinds(specs, shape) -> tuple:
 
 def pointwise(name, parameters, expressions, kind="arith", d=None, **options):
     """Define a pointwise op; gives its function on Tensors. `parameters` is a string of names; a
-    name ending in `?`
-    is a mask.
+    name ending in `?` is a mask.
     """
     names = parameters.split()
     masks = tuple(i for i, n in enumerate(names) if n.endswith("?"))

@@ -105,8 +105,8 @@ def rsub(input, other, *, alpha=1):
 # -- division, rounding
 # ----------------------------------------------------------------------------------------------
 def div(input, other, *, rounding_mode=None, out=None):
-    """input / other; rounded as "floor" or "trunc" where that is asked for. (...),
-    (...) -> (...)
+    """input / other; rounded as "floor" or "trunc" where that is asked for. (...), (...) ->
+    (...)
     """
     if rounding_mode is None:
         return arith.true_divide(input, other, out=out)
@@ -160,7 +160,6 @@ builtin_abs = abs
 
 
 # -- selection -------------------------------------------------------------------------------------
-# ------------------
 def clamp(input, min=None, max=None, *, out=None):  # noqa: A002 (torch's names)
     """Between `min` and `max` (numbers or tensors; one may be None). (...) -> (...)"""
     if min is None and max is None:
@@ -321,7 +320,6 @@ def addcdiv_(input, tensor1, tensor2, *, value=1):
 
 
 # -- activations -----------------------------------------------------------------------------------
-# --------------------
 _relu_, _silu_, _mish_ = in_place(act.relu), in_place(act.silu), in_place(act.mish)
 _relu6_, _hardsigmoid_ = in_place(act.relu6), in_place(act.hardsigmoid)
 _hardswish_ = in_place(act.hardswish)
@@ -353,8 +351,8 @@ def mish(input, inplace=False):
 
 
 def gelu(input, approximate="none"):
-    """The Gaussian error linear unit (Hendrycks and Gimpel 2016), exact or "tanh".
-    (...) -> (...)
+    """The Gaussian error linear unit (Hendrycks and Gimpel 2016), exact or "tanh". (...) ->
+    (...)
     """
     if approximate == "none":
         return act.gelu_erf(input)

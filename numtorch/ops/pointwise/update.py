@@ -1,12 +1,10 @@
 """Optimizer updates: each a single pass over a parameter and its state, writing all of them.
 
 Scalars that change between steps (the learning rate, bias corrections) are operands: no new kernel,
-and a captured step
-may change them. Weight decay, momentum and so on are arithmetic on operands; zeros cost nothing
-beside the memory.
-Sources: SGD as in torch.optim.SGD's documentation (Sutskever et al. 2013 for Nesterov); Adam,
-Kingma and Ba 2014;
-AdamW, Loshchilov and Hutter 2017; AMSGrad, Reddi et al. 2018.
+and a captured step may change them. Weight decay, momentum and so on are arithmetic on operands;
+zeros cost nothing beside the memory. Sources: SGD as in torch.optim.SGD's documentation (Sutskever
+et al. 2013 for Nesterov); Adam, Kingma and Ba 2014; AdamW, Loshchilov and Hutter 2017; AMSGrad,
+Reddi et al. 2018.
 """
 
 from ...core import generate
@@ -74,8 +72,7 @@ amsgrad_op = update_op(
 
 def run(op: Pointwise, operands: tuple, written: tuple[int, ...]) -> None:
     """Run an update in place: its outputs are the operands at the positions `written`; floats are
-    the other operands
-    that are no tensors. Not recorded by autograd.
+    the other operands that are no tensors. Not recorded by autograd.
     """
     function = _functions.get((op, written))
     if function is None:

@@ -90,24 +90,24 @@ def _write_same(result, out, name: str):
 
 
 def amax(input, dim=(), keepdim=False, *, out=None):
-    """The largest element over all or some dimensions; ties share the gradient.
-    (..., n, ...) -> (..., ...)
+    """The largest element over all or some dimensions; ties share the gradient. (..., n, ...) ->
+    (..., ...)
     """
     result = amax_op(input, hashable(dim, "amax"), keepdim)
     return result if out is None else _write_same(result, out, "amax")
 
 
 def amin(input, dim=(), keepdim=False, *, out=None):
-    """The smallest element over all or some dimensions; ties share the gradient.
-    (..., n, ...) -> (..., ...)
+    """The smallest element over all or some dimensions; ties share the gradient. (..., n, ...) ->
+    (..., ...)
     """
     result = amin_op(input, hashable(dim, "amin"), keepdim)
     return result if out is None else _write_same(result, out, "amin")
 
 
 def aminmax(input, *, dim=None, keepdim=False, out=None):
-    """The smallest and the largest element, as (min, max).
-    (..., n, ...) -> (..., ...), (..., ...)
+    """The smallest and the largest element, as (min, max). (..., n, ...) -> (..., ...), (...,
+    ...)
     """
     spec = input._spec
     if not spec.numel and dim is None:
@@ -129,8 +129,8 @@ def aminmax(input, *, dim=None, keepdim=False, out=None):
     vjp={"grad": lambda g, indices, dim, keepdim: take_at_op(g, indices, dim, keepdim)}, module=ROOM
 )
 def place_at_op(grad, indices, *, dim, keepdim, size):
-    """Zeros of `size`, but for grad[...] at index indices[...] of `dim`.
-    (..., ...), (..., ...) -> (..., n, ...)
+    """Zeros of `size`, but for grad[...] at index indices[...] of `dim`. (..., ...), (..., ...) ->
+    (..., n, ...)
     """
     return grad.like(size)
 
@@ -144,8 +144,8 @@ def place_at_op(grad, indices, *, dim, keepdim, size):
     module=ROOM,
 )
 def take_at_op(input, indices, *, dim, keepdim):
-    """input[..., indices[...], ...], with one index of `dim` for each result.
-    (..., n, ...), (..., ...) -> (..., ...)
+    """input[..., indices[...], ...], with one index of `dim` for each result. (..., n, ...), (...,
+    ...) -> (..., ...)
     """
     return input.like(indices.shape)
 
@@ -162,16 +162,16 @@ def _to_index(g, _input, out1, dim, keepdim):
 
 @primitive(vjp={"input": _to_index}, outputs=2, module=ROOM, node_name="MaxBackward0")
 def max_dim_op(input, *, dim, keepdim):
-    """The largest elements over one dimension and their first indices.
-    (..., n, ...) -> (..., ...), (..., ...)
+    """The largest elements over one dimension and their first indices. (..., n, ...) -> (..., ...),
+    (..., ...)
     """
     return _extreme(input, dim, keepdim, "max")
 
 
 @primitive(vjp={"input": _to_index}, outputs=2, module=ROOM, node_name="MinBackward0")
 def min_dim_op(input, *, dim, keepdim):
-    """The smallest elements over one dimension and their first indices.
-    (..., n, ...) -> (..., ...), (..., ...)
+    """The smallest elements over one dimension and their first indices. (..., n, ...) -> (...,
+    ...), (..., ...)
     """
     return _extreme(input, dim, keepdim, "min")
 

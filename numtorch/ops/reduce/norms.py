@@ -69,8 +69,7 @@ def _check_norm(spec, p: float, dim, dtype) -> None:
 
 
 def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None, out=None):
-    """The p-norm of all elements, or over the dimensions `dim`.
-    (..., n, ...) -> (..., ...)
+    """The p-norm of all elements, or over the dimensions `dim`. (..., n, ...) -> (..., ...)
 
     `ord` is p: 0 counts the elements that are not zero, inf and -inf give the largest and the
     smallest magnitude.
@@ -84,8 +83,8 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None, out=None):
 
 
 def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
-    """The norm of all elements as a vector, or over the dimensions `dim`.
-    (..., n, ...) -> (..., ...)
+    """The norm of all elements as a vector, or over the dimensions `dim`. (..., n, ...) -> (...,
+    ...)
 
     `p` is a number or "fro", the 2-norm.
     """
@@ -113,8 +112,8 @@ def logsumexp_op(input, *, dim, keepdim):
 
 
 def logsumexp(input, dim, keepdim=False, *, out=None):
-    """log(sum(exp(input))) over the dimensions `dim`, without overflow.
-    (..., n, ...) -> (..., ...)
+    """log(sum(exp(input))) over the dimensions `dim`, without overflow. (..., n, ...) -> (...,
+    ...)
     """
     if not input._spec.dtype.is_floating_point:
         input = input.to(dtypes.get_default_dtype())

@@ -21,16 +21,16 @@ def _third_order(g):
     module=ROOM,
 )
 def prod_cross_op(grad, input, *, dim):
-    """out[i] = the sum over j of grad[j] times all elements but i and j, along `dim`.
-    (..., n, ...) -> (..., n, ...)
+    """out[i] = the sum over j of grad[j] times all elements but i and j, along `dim`. (..., n, ...)
+    -> (..., n, ...)
     """
     return input.like()
 
 
 @primitive(vjp={"input": lambda g, input, dim: prod_cross_op(g, input, dim)}, module=ROOM)
 def prod_others_op(input, *, dim):
-    """The product of all other elements along `dim`: no division, so zeros are right.
-    (..., n, ...) -> (..., n, ...)
+    """The product of all other elements along `dim`: no division, so zeros are right. (..., n, ...)
+    -> (..., n, ...)
     """
     return input.like()
 
@@ -103,8 +103,8 @@ def _write(result, out, name: str):
 
 
 def any(input, dim=None, keepdim=False, *, out=None):
-    """Whether any element is true (not zero), over all or some dimensions.
-    (..., n, ...) -> (..., ...)
+    """Whether any element is true (not zero), over all or some dimensions. (..., n, ...) -> (...,
+    ...)
     """
     if dim == () or dim == []:
         result = (input != 0).to(_truth(input._spec))
@@ -114,8 +114,8 @@ def any(input, dim=None, keepdim=False, *, out=None):
 
 
 def all(input, dim=None, keepdim=False, *, out=None):
-    """Whether all elements are true (not zero), over all or some dimensions.
-    (..., n, ...) -> (..., ...)
+    """Whether all elements are true (not zero), over all or some dimensions. (..., n, ...) -> (...,
+    ...)
     """
     if dim == () or dim == []:
         result = (input != 0).to(_truth(input._spec))

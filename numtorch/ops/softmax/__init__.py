@@ -38,8 +38,8 @@ def softmax_op(input, *, dim):
     },
 )
 def softmax_backward_op(grad, output, *, dim):
-    """output * (grad - sum(grad * output)) along dim.
-    (..., n, ...), (..., n, ...) -> (..., n, ...)
+    """output * (grad - sum(grad * output)) along dim. (..., n, ...), (..., n, ...) -> (..., n,
+    ...)
     """
     return output.like()
 

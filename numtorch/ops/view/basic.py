@@ -42,7 +42,6 @@ ROOM = "numtorch.ops.view"
 
 
 # -- primitives ------------------------------------------------------------------------------------
-# ----------------
 @view_primitive(
     vjp={"input": lambda g, _input: g.reshape(_input.shape)}, node_name="ViewBackward0", module=ROOM
 )
@@ -274,8 +273,8 @@ def view_as(input, other):
 
 
 def reshape(input, *shape):
-    """The same elements in another shape: a view where strides allow, else a copy.
-    (...) -> shape
+    """The same elements in another shape: a view where strides allow, else a copy. (...) ->
+    shape
     """
     spec = input._spec
     if spec.contiguous and _plain(shape):

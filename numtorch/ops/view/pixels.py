@@ -19,8 +19,8 @@ def _checked(input, factor, name, argument):
 
 
 def pixel_shuffle(input, upscale_factor):
-    """Blocks of r * r channels as blocks of pixels.
-    (..., C * r * r, H, W) -> (..., C, H * r, W * r)
+    """Blocks of r * r channels as blocks of pixels. (..., C * r * r, H, W) -> (..., C, H * r, W *
+    r)
 
     Source: Shi et al., 2016.
     """

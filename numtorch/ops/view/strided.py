@@ -23,8 +23,8 @@ def memory_order(spec):
 
 
 def _as_memory(t, spec):
-    """`t`, of the shape of `spec`, as a contiguous tensor whose memory lies as
-    that of `spec` does.
+    """`t`, of the shape of `spec`, as a contiguous tensor whose memory lies as that of `spec`
+    does.
     """
     if spec.contiguous:
         return t.contiguous()

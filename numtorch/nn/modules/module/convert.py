@@ -38,8 +38,8 @@ class Convert:
     def to(self, *args, **kwargs):
         """Move to a device, a dtype (of floating point tensors only) or both; returns the module.
 
-        Called with `(device, dtype, non_blocking)`, `(dtype, non_blocking)`,
-        `(tensor, non_blocking)` or the keyword memory_format (of 4-d tensors only).
+        Called with `(device, dtype, non_blocking)`, `(dtype, non_blocking)`, `(tensor,
+        non_blocking)` or the keyword memory_format (of 4-d tensors only).
         """
         device, dtype, non_blocking, memory_format = parse_to(*args, **kwargs)
         if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
