@@ -1,5 +1,5 @@
-"""backward and grad: accumulation, retained graphs, hooks, errors that leave
-everything as it was.
+"""backward and grad: accumulation, retained graphs, hooks, errors that leave everything as it
+was.
 """
 
 import gc

@@ -7,10 +7,8 @@
     ERRORS = [error("sum", case(t(3, 4), dim=5), IndexError, "Dimension out of range")]
 
 One `op` entry is checked for its values (against `ref`, a NumPy function, and against torch where
-that is installed),
-out= and in-place forms, non-contiguous inputs, dtypes, gradients of first and second order, forward
-mode, the simulator
-of CUDA, and capture.
+that is installed), out= and in-place forms, non-contiguous inputs, dtypes, gradients of first and
+second order, forward mode, the simulator of CUDA, and capture.
 """
 
 from collections.abc import Callable
@@ -26,8 +24,8 @@ ALL = ("bool", *NUMBERS)
 @dataclass(frozen=True)
 class T:
     """A tensor argument. `dtype` None means the dtype under test; `low`, `high` bound the random
-    values; `distinct`
-    gives values without ties (for max and sort); `grad` False keeps it out of gradient checks.
+    values; `distinct` gives values without ties (for max and sort); `grad` False keeps it out of
+    gradient checks.
     """
 
     shape: tuple[int, ...]

@@ -2,9 +2,9 @@
 
 A panel is a part of a weight matrix in the order in which a tile reads it: for each element `k` of
 a row of `a`, the weights of `vectors` vectors of results. The vectors of one panel may lie `step`
-elements apart in the result, so that one tile computes the four gates of the same hidden units.
-One core with AVX-512 reaches 187 of 242 GFLOP/s (hidden size 128, 32 rows); OpenBLAS,
-which packs the weights at every step, 76.
+elements apart in the result, so that one tile computes the four gates of the same hidden units. One
+core with AVX-512 reaches 187 of 242 GFLOP/s (hidden size 128, 32 rows); OpenBLAS, which packs the
+weights at every step, 76.
 """
 
 import functools

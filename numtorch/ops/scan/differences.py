@@ -70,8 +70,8 @@ def _areas(y, x, dx, dim, name):
 
 
 def trapezoid(y, x=None, *, dx=1, dim=-1):
-    """The area under points (x, y) along `dim`; without x they are `dx` apart.
-    (..., n, ...) -> (..., ...)
+    """The area under points (x, y) along `dim`; without x they are `dx` apart. (..., n, ...) ->
+    (..., ...)
     """
     areas, dim = _areas(y, x, dx, dim, "trapezoid")
     return areas.sum(dim)

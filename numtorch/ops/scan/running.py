@@ -139,15 +139,15 @@ def _extreme(input, dim, largest, out, name):
 
 
 def cummax(input, dim, *, out=None):
-    """The largest element so far along `dim`, and its last index; a NaN stays.
-    (..., n, ...) -> twice (..., n, ...)
+    """The largest element so far along `dim`, and its last index; a NaN stays. (..., n, ...) ->
+    twice (..., n, ...)
     """
     return CummaxResult(_extreme(input, dim, True, out, "cummax"))
 
 
 def cummin(input, dim, *, out=None):
-    """The smallest element so far along `dim`, and its last index; a NaN stays.
-    (..., n, ...) -> twice (..., n, ...)
+    """The smallest element so far along `dim`, and its last index; a NaN stays. (..., n, ...) ->
+    twice (..., n, ...)
     """
     return CumminResult(_extreme(input, dim, False, out, "cummin"))
 

@@ -11,8 +11,8 @@ __all__ = ["unique", "unique_consecutive"]
 
 
 def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
-    """The distinct elements in order, or the distinct slices along `dim`.
-    (...) -> (m,), or (..., n, ...) -> (..., m, ...)
+    """The distinct elements in order, or the distinct slices along `dim`. (...) -> (m,), or (...,
+    n, ...) -> (..., m, ...)
 
     Then, where asked for: the index in the result of each element, and how often each occurs.
     Always sorted, whatever `sorted` says; each NaN is distinct.
@@ -40,8 +40,8 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
 
 
 def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
-    """The elements (or slices along `dim`) without those that equal the one before.
-    (...) -> (m,), or (..., n, ...) -> (..., m, ...)
+    """The elements (or slices along `dim`) without those that equal the one before. (...) -> (m,),
+    or (..., n, ...) -> (..., m, ...)
 
     Then, where asked for: the index in the result of each element, and how often each repeats.
     """

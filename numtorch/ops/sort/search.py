@@ -23,8 +23,7 @@ def searchsorted(
     sorted_sequence, input, *, out_int32=False, right=False, side=None, out=None, sorter=None
 ):
     """Where values belong in sorted sequences: the first index at which one can be inserted, or
-    with right=True the last.
-    (n,), (...) -> (...), or (..., n), (..., m) -> (..., m)
+    with right=True the last. (n,), (...) -> (...), or (..., n), (..., m) -> (..., m)
     """
     name = "torch.searchsorted()"
     if side not in (None, "left", "right"):

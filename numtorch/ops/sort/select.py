@@ -44,8 +44,8 @@ def _back_to(g, _input, out1, dim, keepdim):
     outputs=2, module=ROOM,
 )  # fmt: skip
 def topk_op(input, *, k, dim, largest):
-    """The k largest or smallest elements along `dim`, in order, and where they are.
-    (..., n, ...) -> twice (..., k, ...)
+    """The k largest or smallest elements along `dim`, in order, and where they are. (..., n, ...)
+    -> twice (..., k, ...)
     """
     if not 0 <= k <= (input.shape[dim] if input.ndim else 1):
         raise RuntimeError(f"selected index k out of range: k={k}, shape {list(input.shape)}")
@@ -58,8 +58,8 @@ def topk_op(input, *, k, dim, largest):
 
 
 def topk(input, k, dim=-1, largest=True, sorted=True, *, out=None):
-    """The k largest (or smallest) elements along `dim`, and their indices.
-    (..., n, ...) -> twice (..., k, ...)
+    """The k largest (or smallest) elements along `dim`, and their indices. (..., n, ...) -> twice
+    (..., k, ...)
 
     In order, whatever `sorted` says; of equal elements the first are taken.
     """
@@ -70,9 +70,7 @@ def topk(input, k, dim=-1, largest=True, sorted=True, *, out=None):
 
 @primitive(vjp={"input": _back_to}, outputs=2, module=ROOM)
 def kthvalue_op(input, *, k, dim, keepdim):
-    """The k-th smallest element along `dim`, and where it is.
-    (..., n, ...) -> twice (..., ...)
-    """
+    """The k-th smallest element along `dim`, and where it is. (..., n, ...) -> twice (..., ...)"""
     shapes = _one_of(input, dim, keepdim, "kthvalue")
     _no_bool(input, "kthvalue")
     if not 1 <= k <= (input.shape[dim] if input.ndim else 1):
@@ -84,8 +82,8 @@ def kthvalue_op(input, *, k, dim, keepdim):
 
 
 def kthvalue(input, k, dim=-1, keepdim=False, *, out=None):
-    """The k-th smallest element along `dim` (k counts from 1), and its index.
-    (..., n, ...) -> twice (..., ...)
+    """The k-th smallest element along `dim` (k counts from 1), and its index. (..., n, ...) ->
+    twice (..., ...)
     """
     dim = wrap_dim(-1 if dim is None else dim, input._spec.ndim)
     found = kthvalue_op(input, as_index(k, "k", "kthvalue"), dim, bool(keepdim))
