@@ -39,7 +39,9 @@ class _Recorder:
         arrays, specs = self._operands(tensors)
         outs = op.infer(specs, attrs)
         many = isinstance(outs, tuple)
-        made = [wrap(registry.memory(s.device).empty(s), s) for s in (outs if many else (outs,))]
+        made = [
+            wrap(registry.memory(s.device).allocator(s)(), s) for s in (outs if many else (outs,))
+        ]
         self._run(
             op.kernel(specs, attrs, tuple(t._spec for t in made)),
             [*arrays, *(t._array for t in made)],
