@@ -8,7 +8,7 @@ place. A CUDA generator is a seed and an offset into the counter of Philox4x32-1
 
 import contextlib
 import os
-import threading
+from _thread import allocate_lock  # threading takes 0.7 ms to import
 
 import numpy as np
 
@@ -66,7 +66,7 @@ class Generator:
         self._device = resolve(device)
         if self._device is not CPU:
             runtime["memory"](self._device).check_available(self._device.index)
-        self.lock = threading.Lock()
+        self.lock = allocate_lock()
         self.state = np.zeros(WORDS + 1, np.uint32)
         self.spare = np.zeros(2)
         self._float_spare = (0.0, False)

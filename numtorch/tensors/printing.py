@@ -7,31 +7,19 @@ the public settings.
 
 import contextlib
 import math
-from dataclasses import asdict, dataclass
+from types import SimpleNamespace
 
 import numpy as np
 
 __all__ = ["get_printoptions", "printoptions", "set_printoptions", "tensor_repr"]
 
 
-@dataclass
-class PrintOptions:
-    """The settings that `set_printoptions` changes; the values here are torch's defaults."""
-
-    precision: int = 4
-    threshold: float = 1000
-    edgeitems: int = 3
-    linewidth: int = 80
-    sci_mode: bool | None = None
-
-
-OPTIONS = PrintOptions()
-
-PROFILES = {
+PROFILES: dict[str, dict] = {
     "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80},
     "short": {"precision": 2, "threshold": 1000, "edgeitems": 2, "linewidth": 80},
     "full": {"precision": 4, "threshold": math.inf, "edgeitems": 3, "linewidth": 80},
 }
+OPTIONS = SimpleNamespace(**PROFILES["default"], sci_mode=None)  # what set_printoptions changes
 
 
 def set_printoptions(
@@ -66,7 +54,7 @@ def set_printoptions(
 
 def get_printoptions():
     """The current settings, as a dictionary that `set_printoptions` takes as keywords."""
-    return asdict(OPTIONS)
+    return dict(vars(OPTIONS))
 
 
 @contextlib.contextmanager
