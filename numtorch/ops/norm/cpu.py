@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from ...backends.cpu import memory
-from ...backends.cpu.jit import bind, inline, kernel, prange
+from ...backends.cpu.jit import bind, exact, inline, kernel, prange
 from ...backends.registry import contiguous
 
 BLOCK = 64  # neighbouring channels that one iteration owns where a channel has stride C
@@ -225,6 +225,18 @@ def batch_norm_eval_op(input, mean, var, weight, bias, out, *, eps):
 
 
 # -- layer norm ----------------------------------------------------------------------------------
+@exact
+def scaled(factor, distance, scale):
+    """factor * (distance * scale), in this order in every variant of a kernel."""
+    return factor * (distance * scale)
+
+
+@exact
+def pulled(gradient, average, distance, slope, scale):
+    """The gradient less its part along the mean and along x, in this order in every variant."""
+    return ((gradient - average) - distance * slope) * scale
+
+
 @kernel(fastmath="sum")
 def layer_norm_rows(x, weight, bias, out, mean, rstd, rows, n, eps):
     """out = (x - mean) * rstd * weight + bias. One iteration of the parallel loop owns one row."""
@@ -235,12 +247,8 @@ def layer_norm_rows(x, weight, bias, out, mean, rstd, rows, n, eps):
         scale = T(1.0 / math.sqrt(spread(x, at, n, centre)[1] / n + eps))
         mean[i], rstd[i] = centre, scale
         for j in range(n):
-            y = (x[at + j] - centre) * scale
-            if weight is not None:
-                y *= weight[j]
-            if bias is not None:
-                y += bias[j]
-            out[at + j] = y
+            y = scaled(T(1) if weight is None else weight[j], x[at + j] - centre, scale)
+            out[at + j] = y if bias is None else y + bias[j]
 
 
 @contiguous
@@ -275,10 +283,10 @@ def layer_norm_backward_rows(
                 slope = T(product * scale * scale / n)
                 for j in range(n):
                     v = g[at + j] if weight is None else g[at + j] * weight[j]
-                    gx[at + j] = (v - average - (x[at + j] - centre) * slope) * scale
+                    gx[at + j] = pulled(v, average, x[at + j] - centre, slope, scale)
             if for_parameters:
                 for j in range(n):
-                    parts[to + j] += g[at + j] * (x[at + j] - centre) * scale
+                    parts[to + j] += scaled(g[at + j], x[at + j] - centre, scale)
                     parts[to + n + j] += g[at + j]
 
 
