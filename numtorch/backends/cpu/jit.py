@@ -8,16 +8,20 @@ arguments, rather than the dispatcher, which checks them (170 ns more): the plan
 already matched every dtype. `NUMBA_DISABLE_JIT=1` runs kernels as plain Python.
 """
 
+import contextlib
 import functools
 import inspect
 import logging
+import re
 import time
 from typing import Any
 
 import numba
 import numpy as np
 from numba import prange
-from numba.core import types
+from numba.core import codegen, types
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic, overload
 
 from . import threads
@@ -102,6 +106,52 @@ def argument_type(example) -> types.Type:
     return buffer_type(example.dtype.np)
 
 
+class _Part(codegen.JITCodeLibrary):
+    """The body of a parallel loop, or what calls it: linked into its kernel as it is.
+
+    Numba would optimize and assemble a body by itself, run that copy in the compiling process, and
+    optimize it once more as a part of the kernel, which is what the cache holds: twice the time,
+    and sums in another order in later processes.
+    """
+
+    @property
+    def codegen(self):
+        return self  # for `set_env`
+
+    def set_env(self, name, environment) -> None:
+        """A body has no Python environment: it raises nothing."""
+
+    def finalize(self) -> None:
+        self._raise_if_finalized()
+        for library in dict.fromkeys(self._linking_libraries):
+            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+    def get_pointer_to_function(self, name) -> int:
+        self._ensure_finalized()
+        return 0
+
+
+_PARTS = re.compile("__numba_parfor_gufunc|.*_GufuncWrapper|parallelgufuncwrapper")
+
+
+def _library(owner, name):
+    return (_Part if _PARTS.match(name) else codegen.JITCodeLibrary)(owner, name)
+
+
+@contextlib.contextmanager
+def _bodies_as_parts():
+    """Within: the bodies of parallel loops are optimized once, as parts of their kernels."""
+    owner = cpu_target.target_context.codegen()
+    with global_compiler_lock:
+        owner.create_library = functools.partial(_library, owner)
+        try:
+            yield
+        finally:
+            del owner.create_library
+
+
 class Kernel:
     """A function over buffers and numbers, compiled on demand for the types of its arguments."""
 
@@ -128,7 +178,8 @@ class Kernel:
         start = time.perf_counter()
         lock = threads.threading_lock() if parallel else None
         dispatcher = self.dispatcher(parallel)
-        dispatcher.compile(signature)
+        with _bodies_as_parts() if parallel else contextlib.nullcontext():
+            dispatcher.compile(signature)
         (result,) = dispatcher.overloads.values()
         seconds = time.perf_counter() - start
         if seconds > 1 and not _announced:
