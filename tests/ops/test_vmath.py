@@ -209,12 +209,9 @@ def llvm_of(function, dtype, fastmath):
             out[i] = function(x[i])
 
     from numba import types
-    from numba.core.caching import NullCache
 
-    dispatcher = Kernel(loop, fastmath).dispatcher(False)
-    dispatcher._cache = NullCache()  # what comes from the cache has no LLVM code
-    dispatcher.compile((*[buffer_type(np.dtype(dtype))] * 2, types.int64))
-    return dispatcher.inspect_llvm(dispatcher.signatures[0])
+    result = Kernel(loop, fastmath).compiled((*[buffer_type(np.dtype(dtype))] * 2, types.int64))
+    return result.library.get_llvm_str()
 
 
 @pytest.mark.parametrize("fastmath", ["pointwise", "sum"])

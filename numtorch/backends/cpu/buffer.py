@@ -21,7 +21,7 @@ from numba.core.typing.templates import (
     infer_global,
     signature,
 )
-from numba.extending import NativeValue, lower_builtin, lower_getattr, register_model, unbox
+from numba.extending import lower_builtin, lower_getattr, register_model
 
 OBJECT_HEAD = object.__basicsize__  # PyArrayObject begins with PyObject_HEAD, then `char *data`
 
@@ -88,12 +88,10 @@ def _setitem(context, builder, sig, args):
     return context.get_dummy_value()
 
 
-@unbox(Buffer)
-def _unbox(typ, obj, c):
-    head = c.builder.bitcast(obj, ir.IntType(8).as_pointer())
-    field = c.builder.gep(head, [ir.Constant(ir.IntType(64), OBJECT_HEAD)])
-    pointer = c.context.get_value_type(typ).as_pointer()
-    return NativeValue(c.builder.load(c.builder.bitcast(field, pointer)))
+def data_of(builder, array, pointer):
+    """The address of an ndarray's first element, as a value of the LLVM type `pointer`."""
+    field = builder.gep(array, [ir.Constant(ir.IntType(64), OBJECT_HEAD)])
+    return builder.load(builder.bitcast(field, pointer.as_pointer()))
 
 
 def flat(array: np.ndarray) -> np.ndarray:

@@ -25,7 +25,8 @@ from . import buffer
 
 # What every kernel depends on beside its own code: how buffers are lowered and what flags are set.
 _LOWERING = b"".join(
-    pathlib.Path(buffer.__file__).with_name(name).read_bytes() for name in ("buffer.py", "jit.py")
+    pathlib.Path(buffer.__file__).with_name(name).read_bytes()
+    for name in ("buffer.py", "entry.py", "jit.py")
 )
 _folder: list[pathlib.Path | None] = []
 

@@ -1,30 +1,29 @@
 """`@kernel` and `@inline`: the only places where CPU code is handed to Numba.
 
 A kernel is a plain Python function over flat buffers (see buffer.py) and numbers, whose outer loop
-is a `prange`. It is compiled on first use, once for each combination of element types, in two
-variants from the same text: serial (0.06 s to compile, 0.1 us a call) and parallel (0.3 s, 1.3 us).
-`compile` picks one by the amount of work. It returns Numba's C entry point, which trusts its
-arguments, rather than the dispatcher, which checks them (170 ns more): the plan that calls it has
-already matched every dtype. `NUMBA_DISABLE_JIT=1` runs kernels as plain Python.
+is a `prange`. It is compiled on first use, once for each combination of element types, as a
+function of a share of that loop (entry.py). `compile` picks by the amount of work whether one
+thread does all of it or each thread a share. It returns a C function which trusts its arguments,
+rather than Numba's dispatcher, which checks them (200 ns more): the plan that calls it has already
+matched every dtype. `NUMBA_DISABLE_JIT=1` runs kernels as plain Python.
 """
 
-import contextlib
 import functools
+import gc
 import inspect
 import logging
-import re
 import time
 from typing import Any
 
 import numba
 import numpy as np
 from numba import prange
-from numba.core import codegen, types
+from numba.core import types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic, overload
 
-from . import threads
+from . import entry, threads
 from .buffer import Buffer, flat
 from .cache import KernelCache
 
@@ -106,52 +105,6 @@ def argument_type(example) -> types.Type:
     return buffer_type(example.dtype.np)
 
 
-class _Part(codegen.JITCodeLibrary):
-    """The body of a parallel loop, or what calls it: linked into its kernel as it is.
-
-    Numba would optimize and assemble a body by itself, run that copy in the compiling process, and
-    optimize it once more as a part of the kernel, which is what the cache holds: twice the time,
-    and sums in another order in later processes.
-    """
-
-    @property
-    def codegen(self):
-        return self  # for `set_env`
-
-    def set_env(self, name, environment) -> None:
-        """A body has no Python environment: it raises nothing."""
-
-    def finalize(self) -> None:
-        self._raise_if_finalized()
-        for library in dict.fromkeys(self._linking_libraries):
-            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
-        self._finalize_dynamic_globals()
-        self._finalized = True
-
-    def get_pointer_to_function(self, name) -> int:
-        self._ensure_finalized()
-        return 0
-
-
-_PARTS = re.compile("__numba_parfor_gufunc|.*_GufuncWrapper|parallelgufuncwrapper")
-
-
-def _library(owner, name):
-    return (_Part if _PARTS.match(name) else codegen.JITCodeLibrary)(owner, name)
-
-
-@contextlib.contextmanager
-def _bodies_as_parts():
-    """Within: the bodies of parallel loops are optimized once, as parts of their kernels."""
-    owner = cpu_target.target_context.codegen()
-    with global_compiler_lock:
-        owner.create_library = functools.partial(_library, owner)
-        try:
-            yield
-        finally:
-            del owner.create_library
-
-
 class Kernel:
     """A function over buffers and numbers, compiled on demand for the types of its arguments."""
 
@@ -160,6 +113,7 @@ class Kernel:
     def __init__(self, py_func, fastmath: str = "pointwise") -> None:
         self.py_func, self.fastmath = py_func, fastmath
         self.variants: dict = {}
+        self.parallel = "prange" in py_func.__code__.co_names + py_func.__code__.co_freevars
         functools.update_wrapper(self, py_func)  # type: ignore[arg-type]
         KERNELS.append(self)
 
@@ -167,20 +121,36 @@ class Kernel:
         """The callable for arguments typed like `examples`: Specs or arrays, numbers, None."""
         if _config.DISABLE_JIT:
             return self._plain
-        parallel = work >= PARALLEL_WORK and threads.get_num_threads() > 1
-        key = (parallel, *map(argument_type, examples))
-        found = self.variants.get(key)
+        signature = tuple(map(argument_type, examples))
+        found = self.variants.get(signature)
         if found is None:
-            found = self.variants[key] = self._build(parallel, key[1:])
-        return found
+            found = self.variants[signature] = self._build(signature)
+        short, long = found
+        if not self.parallel:
+            return long
+        if work < PARALLEL_WORK:
+            return short
+        lock = threads.start()
+        return long if lock is None else _locked(long, lock)
 
-    def _build(self, parallel: bool, signature: tuple):
+    def _build(self, signature: tuple):
+        cache = KernelCache(self.py_func, self.fastmath)
+        with global_compiler_lock:
+            result = cache.load_overload(signature, cpu_target.target_context)
+            if result is None:
+                result = self._compile(signature)
+                cache.save_overload(signature, result)
+            return entry.functions(result)
+
+    def _compile(self, signature: tuple):
         start = time.perf_counter()
-        lock = threads.threading_lock() if parallel else None
-        dispatcher = self.dispatcher(parallel)
-        with _bodies_as_parts() if parallel else contextlib.nullcontext():
-            dispatcher.compile(signature)
-        (result,) = dispatcher.overloads.values()
+        collects = gc.isenabled()
+        gc.disable()  # it would visit the compiler's many objects again and again
+        try:
+            result = self.compiled(signature)
+        finally:
+            if collects:
+                gc.enable()
         seconds = time.perf_counter() - start
         if seconds > 1 and not _announced:
             _announced.append(True)
@@ -190,28 +160,34 @@ class Kernel:
                 self.py_func.__name__,
                 seconds,
             )
-        if lock is None:
-            return result.entry_point
+        return result
 
-        def locked(*args, entry=result.entry_point):
-            with lock:
-                return entry(*args)
-
-        return locked
-
-    def dispatcher(self, parallel: bool):
-        """A fresh Numba dispatcher for one variant, attached to the cache."""
-        flags = FASTMATH[self.fastmath]
-        made: Any = numba.njit(parallel=parallel, fastmath=flags, error_model="numpy", nogil=True)(
-            self.py_func
-        )
-        made._cache = KernelCache(
-            self.py_func, f"{'parallel' if parallel else 'serial'} {self.fastmath}"
-        )
-        return made
+    def compiled(self, signature: tuple):
+        """Numba's result of compiling the kernel for these types."""
+        function = entry.divided(self.py_func)
+        if function is not self.py_func:
+            signature = (*signature, types.int64, types.int64)
+        dispatcher: Any = numba.njit(
+            fastmath=FASTMATH[self.fastmath],
+            error_model="numpy",
+            pipeline_class=entry.KernelCompiler,
+        )(function)
+        dispatcher.compile(signature)
+        (result,) = dispatcher.overloads.values()
+        return result
 
     def _plain(self, *args):
         self.py_func(*[flat(a) if isinstance(a, np.ndarray) else a for a in args])
+
+
+def _locked(run, lock):
+    """`run` by one Python thread at a time."""
+
+    def locked(*args):
+        with lock:
+            return run(*args)
+
+    return locked
 
 
 def kernel(function=None, *, fastmath: str = "pointwise"):

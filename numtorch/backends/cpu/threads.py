@@ -6,11 +6,13 @@ import os
 import threading
 from typing import Any
 
+import llvmlite.binding as llvm
 import numba
 from numba.np.ufunc import parallel as numba_parallel
 from threadpoolctl import ThreadpoolController
 
 from ...core.plans import clear_plans
+from . import entry
 
 _config: Any = numba.config  # sets its names at run time
 # GNU OpenMP's threads spin for milliseconds before they sleep, and take the cores from each other
@@ -43,8 +45,10 @@ def set_num_threads(num: int) -> None:
     num = min(num, _config.NUMBA_NUM_THREADS)
     _count[:] = [num]
     numba.set_num_threads(num)
+    start()
+    entry.thread_count.value = get_num_threads()
     limit_blas(num)
-    clear_plans()  # a plan has chosen between the serial and the parallel kernel
+    clear_plans()  # some kernels were told how many workers there are
 
 
 def limit_blas(num: int) -> None:
@@ -54,17 +58,23 @@ def limit_blas(num: int) -> None:
     _blas[0].limit(limits=num, user_api="blas")
 
 
-def threading_lock():
-    """A lock that parallel calls must hold, or None: only Numba's `workqueue` layer is not thread-
-    safe.
+def start():
+    """Let kernels use several threads. Gives a lock that a parallel call must hold, or None: only
+    Numba's `workqueue` layer is not thread-safe.
     """
-    numba_parallel._launch_threads()
-    return _layer_lock if numba.threading_layer() == "workqueue" else None
+    if not entry.parallel_for.value and get_num_threads() > 1:
+        numba_parallel._launch_threads()
+        entry.parallel_for.value = llvm.address_of_symbol("numba_parallel_for")
+        entry.thread_count.value = get_num_threads()
+    if not entry.parallel_for.value or numba.threading_layer() != "workqueue":
+        return None
+    return _layer_lock
 
 
 def _after_fork_in_child() -> None:
-    # GNU OpenMP kills a forked child at its first parallel region, so a child runs serial kernels.
+    # GNU OpenMP kills a forked child at its first parallel region, so a child does all itself.
     _forked[0] = True
+    entry.thread_count.value = 1
     clear_plans()
 
 

@@ -36,11 +36,10 @@ def launcher_of(op):
 
 # -- lines -----------------------------------------------------------------------------------------
 @kernel
-def count_outside(index, table, ndim, rows, inner, step, size, bad):
-    """bad[0] = how many indices are outside of [0, size). One iteration of the parallel loop owns
-    one row.
+def find_outside(index, table, ndim, rows, inner, step, size, bad):
+    """bad[0] = 1 if an index is outside of [0, size). One iteration of the parallel loop owns one
+    row.
     """
-    wrong = 0
     for r in prange(rows):
         rest = r + 0  # a copy: the loop variable of a prange must not change
         a = 0
@@ -48,10 +47,12 @@ def count_outside(index, table, ndim, rows, inner, step, size, bad):
             d = (ndim - 1 - e) * 2
             a += rest % table[d] * table[d + 1]
             rest //= table[d]
+        wrong = 0
         for i in range(inner):
             k = np.int64(index[a + i * step])
             wrong += (k < 0) | (k >= size)
-    bad[0] = wrong
+        if wrong:
+            bad[0] = 1
 
 
 @kernel
@@ -131,10 +132,10 @@ def checker(kind, input, index, dim):
         rows, inner, ndim = 64, inner // 64, 1
         table = np.array([rows, inner * loop.steps[0]], INT64)
     numbers = ndim, rows, inner, loop.steps[0], size
-    run = count_outside.compile(index, table, *numbers, table, work=index.numel)
+    run = find_outside.compile(index, table, *numbers, table, work=index.numel)
 
     def check(i):
-        bad = empty(1, INT64)
+        bad = np.zeros(1, INT64)
         run(i, table, *numbers, bad)
         if bad[0]:
             raise out_of_bounds(kind, i.reshape(-1), dim, size)

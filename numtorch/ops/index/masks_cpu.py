@@ -10,16 +10,16 @@ BLOCK = 4096
 
 
 @kernel
-def count_blocks(x, out, blocks, block, n):
-    """out[0] = how many elements are not 0. One iteration of the parallel loop owns one block."""
+def count_blocks(x, counts, blocks, block, n):
+    """counts[b] = how many elements of block b are not 0. One iteration of the parallel loop owns
+    one block.
+    """
     zero = x.dtype.type(0)
-    total = 0
     for b in prange(blocks):
         count = 0
         for i in range(b * block, min(n, (b + 1) * block)):
             count += x[i] != zero
-        total += count
-    out[0] = total
+        counts[b] = count
 
 
 @kernel
@@ -71,8 +71,15 @@ def count_true_op(input, out):
     """Blocks are counted in parallel."""
     n = input.numel
     blocks = -(-n // BLOCK)
-    run = count_blocks.compile(input, out, 1, 1, 1, work=n)
-    return lambda x, y: run(x, y, blocks, BLOCK, n)
+    counts = np.empty(blocks, np.int64)
+    run = count_blocks.compile(input, counts, 1, 1, 1, work=n)
+
+    def count(x, y):
+        counts = np.empty(blocks, np.int64)
+        run(x, counts, blocks, BLOCK, n)
+        y[...] = counts.sum()
+
+    return count
 
 
 @contiguous

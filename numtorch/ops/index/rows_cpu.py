@@ -35,10 +35,9 @@ def locate(index, pos, table, ndim, rows, inner, step, low, size, stride, first,
     """pos[j] = (or, but for the first, +=) index[j] * stride, negative indices counted from the
     end.
 
-    bad[0] = how many indices are outside of [low, size). One iteration of the parallel loop owns
+    bad[0] = 1 if an index is outside of [low, size). One iteration of the parallel loop owns
     one row of `inner`.
     """
-    wrong = 0
     for r in prange(rows):
         rest = r + 0  # a copy: the loop variable of a prange must not change
         a = 0
@@ -46,6 +45,7 @@ def locate(index, pos, table, ndim, rows, inner, step, low, size, stride, first,
             d = (ndim - 1 - e) * 2
             a += rest % table[d] * table[d + 1]
             rest //= table[d]
+        wrong = 0
         for i in range(inner):
             k = np.int64(index[a + i * step])
             wrong += (k < low) | (k >= size)
@@ -54,7 +54,8 @@ def locate(index, pos, table, ndim, rows, inner, step, low, size, stride, first,
                 pos[r * inner + i] = k
             else:
                 pos[r * inner + i] += k
-    bad[0] = wrong
+        if wrong:
+            bad[0] = 1
 
 
 @kernel
@@ -233,7 +234,7 @@ def locator(kind, input, indices, dims, common):
         ((run, table, numbers, dim, size),) = parts
 
         def find_one(index):
-            pos, bad = empty(count, INT64), empty(1, INT64)
+            pos, bad = empty(count, INT64), np.zeros(1, INT64)
             run(index, pos, table, *numbers, bad)
             if bad[0]:
                 raise out_of_bounds(kind, index.reshape(-1), dim, size)
@@ -242,7 +243,7 @@ def locator(kind, input, indices, dims, common):
         return find_one
 
     def find(*given):
-        pos, bad = empty(count, INT64), empty(1, INT64)
+        pos, bad = empty(count, INT64), np.zeros(1, INT64)
         for index, (run, table, numbers, dim, size) in zip(given, parts, strict=True):
             run(index, pos, table, *numbers, bad)
             if bad[0]:

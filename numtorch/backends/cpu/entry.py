@@ -1,0 +1,288 @@
+"""How Python calls a kernel: a C function of our own beside the compiled code.
+
+Numba's wrapper takes a tuple, checks every argument and releases the interpreter's lock for each
+call; its parallel loops compile their body three more times, and a process that loads one from
+the cache runs other machine code than the process that compiled it. Here a kernel is compiled once,
+as a function of a share of its loop; this module adds
+
+- the entry, with CPython's fast calling convention: it takes pointers and numbers out of Python
+  objects (an integer or float that is none gives TypeError), and does the whole loop itself, or
+- through `numba_parallel_for`, one share in each thread.
+
+So one thread and many run the same machine code, in every process, and add in the same order.
+"""
+
+import ast
+import ctypes
+import inspect
+import textwrap
+import types as pytypes
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba.core import cgutils, compiler, typed_passes, types
+from numba.core.compiler_machinery import register_pass
+from numba.core.lowering import Lower
+
+from .buffer import Buffer, data_of
+
+WHOLE = 1 << 20  # shares of a loop are counted in parts of this
+I32, I64, I8P = ir.IntType(32), ir.IntType(64), ir.IntType(8).as_pointer()
+_FASTCALL = 0x80  # METH_FASTCALL
+
+# What the machine code reads: how many threads to use, and where `numba_parallel_for` is.
+thread_count, parallel_for = ctypes.c_int64(1), ctypes.c_void_p()
+llvm.add_symbol("numtorch_thread_count", ctypes.addressof(thread_count))
+llvm.add_symbol("numtorch_parallel_for", ctypes.addressof(parallel_for))
+
+
+# -- a share of the loop ---------------------------------------------------------------------------
+def divided(function):
+    """`function` with two more arguments, and the range of its `prange(n)` from n * first / WHOLE
+    to n * last / WHOLE; itself if it has no prange. Every thread runs what stands before the loop,
+    so nothing may follow it, and shares meet only in memory.
+    """
+    if "prange" not in function.__code__.co_names + function.__code__.co_freevars:
+        return function
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    definition = tree.body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    definition.decorator_list = []
+    last = definition.body[-1]
+    if not isinstance(last, ast.For) or not _is_prange(last.iter):
+        raise TypeError(
+            f"the kernel {function.__qualname__} must end with its prange loop: what follows would "
+            "run once in every thread; let the caller or a second kernel do it"
+        )
+    definition.args.args += [ast.arg("first_share"), ast.arg("last_share")]
+    (count,) = map(ast.unparse, last.iter.args)
+    bounds = ", ".join(f"({count}) * {end}_share // {WHOLE}" for end in ("first", "last"))
+    last.iter = ast.parse(f"range({bounds})", mode="eval").body
+    names = function.__code__.co_freevars
+    made = ast.parse(f"def outer({', '.join(names)}): pass")
+    made.body[0].body = [definition, ast.Return(ast.Name(function.__name__, ast.Load()))]  # type: ignore[attr-defined]
+    ast.increment_lineno(made, function.__code__.co_firstlineno - 1)
+    scope: dict = {}
+    exec(compile(ast.fix_missing_locations(made), function.__code__.co_filename, "exec"), scope)
+    code = scope["outer"](*names).__code__
+    cells = dict(zip(names, function.__closure__ or (), strict=True))
+    closure = tuple(cells[n] for n in code.co_freevars)
+    return pytypes.FunctionType(code, function.__globals__, function.__name__, None, closure)
+
+
+def _is_prange(call) -> bool:
+    return isinstance(call, ast.Call) and getattr(call.func, "id", "") == "prange"
+
+
+# -- the compiler ----------------------------------------------------------------------------------
+class _Lower(Lower):
+    def create_cpython_wrapper(self, release_gil=False):
+        module = self.context.create_module("entry")
+        _Entry(self.context, module, self.fndesc).build()
+        self.library.add_ir_module(module)
+
+    def create_cfunc_wrapper(self):
+        """Nothing but the entry calls a kernel."""
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class KernelLowering(typed_passes.NativeLowering):
+    """Numba's lowering, with our entry in place of its wrappers."""
+
+    _name = "numtorch_kernel_lowering"
+
+    @property
+    def lowering_class(self):
+        return _Lower
+
+
+class KernelCompiler(compiler.CompilerBase):
+    """Numba's pipeline, with our entry in place of its wrappers."""
+
+    def define_pipelines(self):
+        manager = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
+        manager.passes = [
+            (KernelLowering if kind is typed_passes.NativeLowering else kind, text)
+            for kind, text in manager.passes
+        ]
+        manager.finalize()
+        return [manager]
+
+
+class _Entry:
+    """Emits the entry of one kernel, and what a thread runs."""
+
+    def __init__(self, context, module, description) -> None:
+        self.context, self.module, self.description = context, module, description
+        calls = context.call_conv
+        kind = calls.get_function_type(description.restype, description.argtypes)
+        self.kernel = ir.Function(module, kind, description.llvm_func_name)
+        self.shared = description.args[-1:] == ("last_share",)
+        self.kinds = description.argtypes[:-2] if self.shared else description.argtypes
+
+    def call(self, builder, values, first=None, last=None):
+        """Run the kernel; gives whether it failed."""
+        whole = [I64(0) if first is None else first, I64(WHOLE) if last is None else last]
+        given = [*values, *whole] if self.shared else values
+        status, _ = self.context.call_conv.call_function(
+            builder,
+            self.kernel,
+            self.description.restype,
+            self.description.argtypes,
+            given,
+            attrs=("noinline",),  # else LLVM would make another code of it for the whole loop
+        )
+        return status.is_error
+
+    def python(self, builder, name, result, arguments, *values):
+        """Call a function of Python's C interface."""
+        kind = ir.FunctionType(result, arguments)
+        return builder.call(cgutils.get_or_insert_function(self.module, kind, name), values)
+
+    def constant(self, name):
+        """The address of a variable of this process."""
+        return cgutils.add_global_variable(self.module, ir.IntType(8), name)
+
+    def unboxed(self, builder, kind, item):
+        """The value of one Python object, and whether an error may have been set."""
+        if isinstance(kind, Buffer):
+            return data_of(builder, item, self.context.get_value_type(kind)), None
+        if kind is types.none:
+            return self.context.get_dummy_value(), None
+        if kind is types.boolean:
+            return builder.icmp_unsigned("==", item, self.constant("_Py_TrueStruct")), None
+        if kind is types.int64:
+            value = self.python(builder, "PyLong_AsLongLong", I64, [I8P], item)
+            return value, builder.icmp_signed("==", value, I64(-1))
+        assert kind is types.float64, kind
+        double = ir.DoubleType()
+        value = self.python(builder, "PyFloat_AsDouble", double, [I8P], item)
+        return value, builder.fcmp_ordered("==", value, double(-1.0))
+
+    def build(self) -> None:
+        """`PyObject *entry(PyObject *self, PyObject **items, Py_ssize_t count)`. Without `self` it
+        keeps the interpreter's lock and runs here; with one, it lets others run.
+        """
+        arguments = [I8P, I8P.as_pointer(), I64]
+        name = self.description.llvm_cpython_wrapper_name
+        entry = ir.Function(self.module, ir.FunctionType(I8P, arguments), name)
+        builder = ir.IRBuilder(entry.append_basic_block("entry"))
+        own, items, count = entry.args
+        null, failed = I8P(None), builder.alloca(ir.IntType(1))
+        with builder.if_then(builder.icmp_signed("!=", count, I64(len(self.kinds))), likely=False):
+            text = f"{self.description.qualname} takes {len(self.kinds)} arguments"
+            message = self.context.insert_const_string(self.module, text)
+            error = builder.load(cgutils.add_global_variable(self.module, I8P, "PyExc_TypeError"))
+            self.python(builder, "PyErr_SetString", ir.VoidType(), [I8P, I8P], error, message)
+            builder.ret(null)
+        values, doubts = [], [ir.IntType(1)(0)]
+        for i, kind in enumerate(self.kinds):
+            item = builder.load(builder.gep(items, [I64(i)]))
+            value, doubt = self.unboxed(builder, kind, item)
+            values.append(value)
+            doubts += [doubt] if doubt is not None else []
+        doubt = doubts[0]
+        for other in doubts[1:]:
+            doubt = builder.or_(doubt, other)
+        with builder.if_then(doubt, likely=False):
+            error = self.python(builder, "PyErr_Occurred", I8P, [])
+            with builder.if_then(builder.icmp_unsigned("!=", error, null)):
+                builder.ret(null)
+        with builder.if_else(builder.icmp_unsigned("==", own, null)) as (alone, free):
+            with alone:
+                builder.store(self.call(builder, values), failed)
+            with free:
+                state = self.python(builder, "PyEval_SaveThread", I8P, [])
+                self.run(builder, values, failed)
+                self.python(builder, "PyEval_RestoreThread", ir.VoidType(), [I8P], state)
+        with builder.if_then(builder.load(failed), likely=False):
+            builder.ret(self.python(builder, "PyErr_NoMemory", I8P, []))  # its only error
+        nothing = self.constant("_Py_NoneStruct")
+        self.python(builder, "Py_IncRef", ir.VoidType(), [I8P], nothing)
+        builder.ret(nothing)
+
+    def run(self, builder, values, failed) -> None:
+        """The whole loop here, or a share of it in every thread."""
+        if not self.shared:
+            builder.store(self.call(builder, values), failed)
+            return
+        count = cgutils.add_global_variable(self.module, I64, "numtorch_thread_count")
+        threads = builder.load(count)
+        with builder.if_else(builder.icmp_signed("<=", threads, I64(1))) as (alone, many):
+            with alone:
+                builder.store(self.call(builder, values), failed)
+            with many:
+                facts = [*values, threads, I32(0)]
+                kind = ir.LiteralStructType([v.type for v in facts])
+                data = cgutils.alloca_once(builder, kind)
+                for i, value in enumerate(facts):
+                    builder.store(value, cgutils.gep_inbounds(builder, data, 0, i))
+                base, step, length = (cgutils.alloca_once(builder, t) for t in (I8P, I64, I64))
+                builder.store(I8P(None), base)
+                builder.store(I64(1), step)
+                builder.store(threads, length)
+                launch = cgutils.add_global_variable(self.module, I8P, "numtorch_parallel_for")
+                arguments = [I8P] * 5 + [I64] * 3
+                target = ir.FunctionType(ir.VoidType(), arguments).as_pointer()
+                given = [self.worker(kind), base, length, step, data]
+                builder.call(
+                    builder.bitcast(builder.load(launch), target),
+                    [*(builder.bitcast(g, I8P) for g in given), I64(0), I64(1), threads],
+                )
+                flag = builder.load(cgutils.gep_inbounds(builder, data, 0, len(facts) - 1))
+                builder.store(builder.icmp_signed("!=", flag, I32(0)), failed)
+
+    def worker(self, kind):
+        """What `numba_parallel_for` calls: args[0] is the number of the first share, as a pointer,
+        dimensions[0] how many there are.
+        """
+        arguments = [I8P.as_pointer(), I64.as_pointer(), I64.as_pointer(), I8P]
+        name = "share." + self.description.llvm_func_name
+        worker = ir.Function(self.module, ir.FunctionType(ir.VoidType(), arguments), name)
+        builder = ir.IRBuilder(worker.append_basic_block("entry"))
+        args, dimensions, _, data = worker.args
+        facts = builder.bitcast(data, kind.as_pointer())
+        *values, threads, _ = [
+            builder.load(cgutils.gep_inbounds(builder, facts, 0, i))
+            for i in range(len(kind.elements))
+        ]
+        start = builder.ptrtoint(builder.load(args), I64)
+        with cgutils.for_range(builder, builder.load(dimensions)) as loop:
+            share = builder.add(start, loop.index)
+            ends = [
+                builder.udiv(builder.mul(builder.add(share, I64(i)), I64(WHOLE)), threads)
+                for i in (0, 1)
+            ]
+            with builder.if_then(self.call(builder, values, *ends), likely=False):
+                flag = cgutils.gep_inbounds(builder, facts, 0, len(kind.elements) - 1)
+                builder.store(I32(1), flag)
+        builder.ret_void()
+        return worker
+
+
+# -- Python's functions ----------------------------------------------------------------------------
+class _MethodDef(ctypes.Structure):
+    _fields_ = [  # noqa: RUF012 (ctypes wants it so)
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    ]
+
+
+_new = ctypes.pythonapi.PyCFunction_NewEx
+_new.restype = ctypes.py_object
+_new.argtypes = ctypes.POINTER(_MethodDef), ctypes.c_void_p, ctypes.c_void_p
+_kept: list = []  # machine code and names that Python's functions point to
+
+
+def functions(result) -> tuple:
+    """Two Python functions of a compiled kernel: one keeps the interpreter's lock and runs in the
+    calling thread, the other lets other threads run, and uses several where the kernel has a
+    prange.
+    """
+    name = result.fndesc.llvm_cpython_wrapper_name
+    address = result.library.get_pointer_to_function(name)
+    method = _MethodDef(result.fndesc.qualname.encode(), address, _FASTCALL, None)
+    _kept.append((method, result.library))
+    return tuple(_new(ctypes.byref(method), own, None) for own in (None, id(_kept)))
