@@ -137,10 +137,10 @@ def test_in_place(sample, case, dtype):
     close(first, want.numpy(), sample, dtype)
 
 
-def differentiable(sample, case):
-    """A function of the tensors whose gradients are checked, and those tensors (float64)."""
-    args, kwargs = inputs(case, "float64")
-    every = build.tensors_in((args, list(kwargs.values())), nt.Tensor)
+def differentiable(sample, case, dtype="float64"):
+    """A function of the tensors whose gradients are checked, and those tensors."""
+    args, kwargs = inputs(case, dtype)
+    every = build.tensors_in((args, kwargs), nt.Tensor)
     leaves = [
         t for t, g in zip(every, build.wants_grad(case), strict=True) if g and t.is_floating_point()
     ]
@@ -149,14 +149,8 @@ def differentiable(sample, case):
 
     def function(*given):
         table = {id(t): g for t, g in zip(leaves, given, strict=True)}
-        swap = lambda v: (  # noqa: E731
-            table.get(id(v), v)
-            if isinstance(v, nt.Tensor)
-            else type(v)(swap(x) for x in v)
-            if isinstance(v, (list, tuple))
-            else v
-        )
-        out = call(sample, tuple(map(swap, args)), {k: swap(v) for k, v in kwargs.items()})
+        swap = lambda t: table.get(id(t), t)  # noqa: E731
+        out = call(sample, *(build.convert(v, swap, nt.Tensor) for v in (args, kwargs)))
         return tuple(t for t in build.tensors_in(out, nt.Tensor) if t.requires_grad)
 
     return function, leaves
