@@ -1,4 +1,4 @@
-"""Loops over short runs of memory: the last vector is masked, so no element is left for a scalar loop.
+"""Loops over short runs of memory: the last vector is masked, none is left for a scalar loop.
 
 LLVM makes a loop over 50 float32 three vectors and two scalars, which take as long as the vectors.
 In a `folded` loop they are a fourth vector with a mask. Interleaved plain loops win from about 200

@@ -1,4 +1,4 @@
-"""CPU kernels of softmax and log_softmax for short rows: two to four vectors each, the last masked."""
+"""CPU kernels of softmax and log_softmax for short rows: a few vectors each, the last masked."""
 
 import numpy as np
 
