@@ -54,7 +54,7 @@ def innermost_loops(text: str) -> list[list[str]]:
 
 def facts(kernel, signature) -> dict:
     """Of the innermost loop with the most fused multiply-adds: how many, on which registers (x, y,
-    z), and how many vectors it moves to or from the stack. `wide`: whether registers of 64 bytes occur anywhere.
+    z), and how many vectors it moves to or from the stack. `wide`: a register of 64 bytes is used.
     """
     text = assembly(kernel, signature)
     hot = max(innermost_loops(text), key=lambda loop: sum("vfm" in line for line in loop))
