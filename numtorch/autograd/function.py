@@ -105,7 +105,7 @@ class _FunctionNode(tape.Node):
         return getattr(object.__getattribute__(self, "ctx"), name)
 
     def back(self, g):
-        """Call the user's backward with one gradient for each output, None for what is no tensor."""
+        """Call the user's backward with a gradient for each output, None for what is no tensor."""
         ctx, cls = self.ctx, self.function_class
         grads = g if self.outputs > 1 else [g]
         if ctx._materialize:

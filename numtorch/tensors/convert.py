@@ -312,8 +312,9 @@ def set_(self, source=None, storage_offset=0, size=None, stride=None):
 
 
 def share_memory_(self):
-    """Memory for other processes: every CPU tensor may be sent to one by pickling; nothing is
-    moved.
+    """The tensor itself: it may be sent to other processes, which get copies of their own.
+
+    No memory is shared, so that a change in one process is not seen in another, as it is in torch.
     """
     return self
 

@@ -87,7 +87,7 @@ class Convert:
         return self._apply(lambda t: empty_like(t, device=device), recurse=recurse)
 
     def share_memory(self):
-        """Put all parameters and buffers into memory that other processes can map."""
+        """`Tensor.share_memory_` of all parameters and buffers; returns the module."""
         return self._apply(lambda t: t.share_memory_())
 
 
