@@ -30,12 +30,11 @@ def _modules():
 
 
 def cases(samples, dtypes=None):
-    """(id, sample, case, dtype) for every case and dtype."""
+    """(id, sample, case, dtype) for every case and dtype: the sample's, unless others are given."""
     for s in samples:
         for c in s.cases:
             for d in dtypes or s.dtypes:
-                if d in s.dtypes or dtypes is not None:
-                    yield f"{s.name}({c})-{d}", s, c, d
+                yield f"{s.name}({c})-{d}", s, c, d
 
 
 def array(spec: T, dtype: str, seed: int) -> np.ndarray:
