@@ -7,7 +7,7 @@ import numtorch as nt
 from numtorch.compiler import capture
 from numtorch.nn import functional as F
 from tests.samples import build
-from tests.test_ops import SAMPLES, call, inputs
+from tests.test_ops import SAMPLES, differentiable
 
 
 def lenet():
@@ -86,23 +86,10 @@ def test_every_op_replays(sample, case, dtype):
     """Forward and backward of every sample, recorded with one set of numbers and replayed with
     another.
     """
-    args, kwargs = inputs(case, dtype)
-    given = build.tensors_in((args, list(kwargs.values())), nt.Tensor)
-    moving = [
-        t for t, g in zip(given, build.wants_grad(case), strict=True) if g and t.is_floating_point()
-    ]
+    forward, moving = differentiable(sample, case, dtype)
 
     def function(*tensors):
-        table = {id(t): n for t, n in zip(moving, tensors, strict=True)}
-        swap = lambda v: (  # noqa: E731
-            table.get(id(v), v)
-            if isinstance(v, nt.Tensor)
-            else type(v)(swap(x) for x in v)
-            if isinstance(v, (list, tuple))
-            else v
-        )
-        out = call(sample, tuple(map(swap, args)), {k: swap(v) for k, v in kwargs.items()})
-        outs = [t for t in build.tensors_in(out, nt.Tensor) if t.requires_grad]
+        outs = forward(*tensors)
         grads = nt.autograd.grad(outs, tensors, [nt.ones_like(o) for o in outs], allow_unused=True)
         return [*outs, *(g for g in grads if g is not None)]
 

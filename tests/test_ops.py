@@ -27,9 +27,8 @@ def tensor(array):
 
 def call(sample, args, kwargs):
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", UserWarning
-        )  # torch's own remarks on some calls, tested where they arise
+        # torch's own remarks on some calls, tested where they arise
+        warnings.simplefilter("ignore", UserWarning)
         return build.find(nt, sample.name)(*args, **kwargs)
 
 
@@ -74,10 +73,13 @@ def test_reference(sample, case, dtype):
     close(call(sample, *inputs(case, dtype)), want, sample, dtype)
 
 
-@parametrize()
+def in_torch(sample):
+    """Whether torch has a function of this name; those of `_name` are our own."""
+    return not sample.name.startswith("Tensor._")
+
+
+@parametrize(in_torch)
 def test_parity_with_torch(sample, case, dtype, torch):
-    if sample.name.startswith("Tensor._"):
-        pytest.skip("internal: torch has no such name")
     args, kwargs = build.arrays(case, dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -137,10 +139,10 @@ def test_in_place(sample, case, dtype):
     close(first, want.numpy(), sample, dtype)
 
 
-def differentiable(sample, case):
-    """A function of the tensors whose gradients are checked, and those tensors (float64)."""
-    args, kwargs = inputs(case, "float64")
-    every = build.tensors_in((args, list(kwargs.values())), nt.Tensor)
+def differentiable(sample, case, dtype="float64"):
+    """A function of the tensors whose gradients are checked, and those tensors."""
+    args, kwargs = inputs(case, dtype)
+    every = build.tensors_in((args, kwargs), nt.Tensor)
     leaves = [
         t for t, g in zip(every, build.wants_grad(case), strict=True) if g and t.is_floating_point()
     ]
@@ -149,14 +151,8 @@ def differentiable(sample, case):
 
     def function(*given):
         table = {id(t): g for t, g in zip(leaves, given, strict=True)}
-        swap = lambda v: (  # noqa: E731
-            table.get(id(v), v)
-            if isinstance(v, nt.Tensor)
-            else type(v)(swap(x) for x in v)
-            if isinstance(v, (list, tuple))
-            else v
-        )
-        out = call(sample, tuple(map(swap, args)), {k: swap(v) for k, v in kwargs.items()})
+        swap = lambda t: table.get(id(t), t)  # noqa: E731
+        out = call(sample, *(build.convert(v, swap, nt.Tensor) for v in (args, kwargs)))
         return tuple(t for t in build.tensors_in(out, nt.Tensor) if t.requires_grad)
 
     return function, leaves
@@ -197,10 +193,8 @@ def test_forward_mode(sample, case, dtype):
     assert got == pytest.approx(want, rel=1e-7, abs=1e-9)
 
 
-@parametrize(lambda s: s.grad and s.grad_parity, ("float32",))
+@parametrize(lambda s: s.grad and s.grad_parity and in_torch(s), ("float32",))
 def test_gradient_parity_with_torch(sample, case, dtype, torch):
-    if sample.name.startswith("Tensor._"):
-        pytest.skip("internal: torch has no such name")
     args, kwargs = build.arrays(case, dtype)
     targs, tkwargs = build.torch_arguments(args, kwargs, torch)
     wanted = build.wants_grad(case)

@@ -19,8 +19,7 @@ def _cotangent(t: Tensor, g, index: int):
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
         if not t._spec.dtype.is_floating_point:
             raise RuntimeError(
-                f"grad can be implicitly created only for real scalar outputs but got "
-                f"{t._spec.dtype}"
+                f"grad can be implicitly created only for real scalar outputs but got {t.dtype}"
             )
         return ones_like(t)
     if not isinstance(g, Tensor):
@@ -28,14 +27,12 @@ def _cotangent(t: Tensor, g, index: int):
     if g._spec.shape != t._spec.shape:
         raise RuntimeError(
             f"Mismatch in shape: grad_output[{index}] has a shape of {g._spec.shape} and "
-            f"output[{index}] has a shape of "
-            f"{t._spec.shape}."
+            f"output[{index}] has a shape of {t._spec.shape}."
         )
     if g._spec.device is not t._spec.device:
         raise RuntimeError(
             f"Expected all tensors to be on the same device: grad_output[{index}] is on "
-            f"{g._spec.device}, output[{index}] "
-            f"on {t._spec.device}"
+            f"{g._spec.device}, output[{index}] on {t._spec.device}"
         )
     return g if g._spec.dtype is t._spec.dtype else g.to(t._spec.dtype)
 
@@ -76,8 +73,8 @@ def backward(
         for i, t in enumerate(inputs):
             if t._node is None:
                 raise RuntimeError(
-                    f"One of the differentiated Tensors does not require grad (input {i} of "
-                    f"backward)"
+                    "One of the differentiated Tensors does not require grad "
+                    f"(input {i} of backward)"
                 )
     nodes, starts = _roots(tensors, given)
     retain = create_graph if retain_graph is None else retain_graph
@@ -106,8 +103,8 @@ def grad(
     if not only_inputs:
         warnings.warn(
             "only_inputs argument is deprecated and is ignored now (defaults to True). To "
-            "accumulate gradient for other "
-            "parts of the graph, please use torch.autograd.backward.",
+            "accumulate gradient for other parts of the graph, please use "
+            "torch.autograd.backward.",
             FutureWarning,
             stacklevel=2,
         )
@@ -135,8 +132,8 @@ def grad(
         if g is None and not allow_unused:
             raise RuntimeError(
                 "One of the differentiated Tensors appears to not have been used in the graph. "
-                "Set allow_unused=True if "
-                f"this is the desired behavior. (input {i}, of shape {list(t.shape)})"
+                "Set allow_unused=True if this is the desired behavior. "
+                f"(input {i}, of shape {list(t.shape)})"
             )
     if materialize_grads:
         found = [zeros_like(t) if g is None else g for t, g in zip(inputs, found, strict=True)]

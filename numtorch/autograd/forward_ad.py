@@ -123,6 +123,16 @@ def _level() -> _Level:
     return _levels[-1]
 
 
+def tangent_of(value):
+    """The tangent of a tensor; None for tensors without one, and for other values."""
+    return _levels[-1].get(value) if _levels else None
+
+
+def set_tangent(tensor: Tensor, tangent: Tensor) -> None:
+    """Let a tensor carry a tangent in the current level."""
+    _level().set(tensor, tangent)
+
+
 def make_dual(tensor, tangent, *, level=None):
     """A tensor with the same values that carries `tangent`."""
     current = _level()
@@ -137,9 +147,7 @@ def make_dual(tensor, tangent, *, level=None):
             f"{list(tensor.shape)}"
         )
     dual = tensor.view_as(tensor)
-    dual._view.base = (
-        None  # an owner of its own: ops that go by way of the base must find the tangent
-    )
+    dual._view.base = None  # its own owner: ops that go by way of the base must find the tangent
     current.set(dual, tangent)
     return dual
 
@@ -163,6 +171,4 @@ class UnpackedDualTensor(tuple):
 
 def unpack_dual(tensor, *, level=None) -> UnpackedDualTensor:
     """The values and the tangent (None without one) of a tensor."""
-    if not _levels:
-        return UnpackedDualTensor(tensor, None)
-    return UnpackedDualTensor(tensor, _levels[-1].get(tensor))
+    return UnpackedDualTensor(tensor, tangent_of(tensor))

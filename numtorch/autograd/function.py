@@ -7,6 +7,7 @@ from ..core.generate import NO_STORAGE
 from ..core.inplace import finish, new_output
 from ..core.tensor import Tensor, wrap_view
 from ..ops.create import zeros_like
+from . import forward_ad
 
 
 class FunctionCtx:
@@ -14,6 +15,8 @@ class FunctionCtx:
 
     def __init__(self) -> None:
         self._saved: tuple | None = ()
+        self._for_forward: tuple | None = None  # what saved_tensors are while `jvp` runs
+        self._in_jvp = False
         self._versions: tuple = ()
         self._dirty: tuple = ()
         self._non_differentiable: tuple = ()
@@ -32,8 +35,8 @@ class FunctionCtx:
         self._to_save = tensors
 
     def save_for_forward(self, *tensors) -> None:
-        """Keep tensors for `jvp`."""
-        self._forward_saved = tensors
+        """Keep tensors for `jvp`, where they are `saved_tensors`."""
+        self._for_forward = tensors
 
     def mark_dirty(self, *args) -> None:
         """Say which inputs `forward` changed in place; they must be returned."""
@@ -49,9 +52,11 @@ class FunctionCtx:
 
     @property
     def saved_tensors(self) -> tuple:
-        """The tensors of save_for_backward. RuntimeError after they were freed, or where one was
-        changed in place.
+        """The tensors of save_for_backward (in `jvp`, of save_for_forward). RuntimeError after they
+        were freed, or where one was changed in place.
         """
+        if self._in_jvp:
+            return self._for_forward or ()
         if self._saved is None:
             raise errors.backward_twice(self._owner)
         out = []
@@ -100,39 +105,34 @@ class _FunctionNode(tape.Node):
         return getattr(object.__getattribute__(self, "ctx"), name)
 
     def back(self, g):
-        """Call the user's backward with one gradient for each output."""
+        """Call the user's backward with a gradient for each output, None for what is no tensor."""
         ctx, cls = self.ctx, self.function_class
         grads = g if self.outputs > 1 else [g]
         if ctx._materialize:
             grads = [_zeros(s) if x is None else x for x, s in zip(grads, self.specs, strict=True)]
-        result = cls.backward(ctx, *grads)
+        of_tensors = iter(grads)
+        grads = [next(of_tensors) if is_tensor else None for is_tensor in ctx._returned]
+        derivative = cls.backward if cls.vjp is Function.vjp else cls.vjp
+        result = derivative(ctx, *grads)
         result = result if isinstance(result, tuple) else (result,)
-        if len(result) > len(self.inputs_kind) and all(
-            r is None for r in result[len(self.inputs_kind) :]
-        ):
-            result = result[: len(self.inputs_kind)]
-        if len(result) != len(self.inputs_kind):
+        count = len(ctx._input_specs)
+        if all(r is None for r in result[count:]):
+            result = result[:count]
+        if len(result) != count:
             raise RuntimeError(
                 f"function {self.name()} returned an incorrect number of gradients (expected "
-                f"{len(self.inputs_kind)}, got "
-                f"{len(result)})"
+                f"{count}, got {len(result)})"
             )
         picked = []
-        for value, (is_tensor, spec) in zip(result, self.inputs_kind, strict=True):
-            if not is_tensor:
-                if value is not None:
-                    raise RuntimeError(
-                        f"function {self.name()} returned a gradient different from None at "
-                        f"position "
-                        f"{len(picked) + 1}, but the corresponding forward input was not a Variable"
-                    )
-                continue
-            picked.append(_fit(self, value, spec, len(picked)))
+        for i, (value, spec) in enumerate(zip(result, ctx._input_specs, strict=True)):
+            if spec is not None:
+                picked.append(_fit(self, value, spec, len(picked)))
+            elif value is not None:
+                raise RuntimeError(
+                    f"function {self.name()} returned a gradient different from None at position "
+                    f"{i + 1}, but the corresponding forward input was not a Variable"
+                )
         return picked
-
-    @property
-    def inputs_kind(self):
-        return self.ctx._inputs_kind
 
 
 def _zeros(spec):
@@ -158,8 +158,7 @@ def _fit(node, value, spec, position):
         except RuntimeError:
             raise RuntimeError(
                 f"Function {node.name()} returned an invalid gradient at index {position} - got "
-                f"{list(value.shape)} but "
-                f"expected shape compatible with {list(spec.shape)}"
+                f"{list(value.shape)} but expected shape compatible with {list(spec.shape)}"
             ) from None
     return value if value._spec.dtype is spec.dtype else value.to(spec.dtype)
 
@@ -168,15 +167,16 @@ class Function:
     """A differentiable function with its own derivative; used as `MyFunction.apply(...)`.
 
     Either `forward(ctx, *args)`, or `forward(*args)` with `setup_context(ctx, inputs, output)`; and
-    `backward(ctx, *grad_outputs)`, which returns a gradient (or None) for each argument of forward.
+    `backward(ctx, *grad_outputs)` (or `vjp`, the same), which returns a gradient (or None) for each
+    argument of forward. In forward mode `jvp(ctx, *tangents)` gives the tangents of the outputs;
+    without it, they are those of the operators that forward calls.
     """
 
     def __init__(self, *args, **kwargs) -> None:
         raise RuntimeError(
             f"{type(self).__name__} should not be instantiated. Methods on autograd functions are "
-            f"all static, so you should "
-            "invoke them on the class itself. Instantiating an autograd function will raise an "
-            "error"
+            "all static, so you should invoke them on the class itself. Instantiating an autograd "
+            "function will raise an error"
         )
 
     @staticmethod
@@ -196,11 +196,18 @@ class Function:
         """The derivative. To be defined by the subclass."""
         raise NotImplementedError(
             "You must implement either the backward or vjp method for your custom "
-            "autograd.Function to use it with backward "
-            "mode AD."
+            "autograd.Function to use it with backward mode AD."
         )
 
     vjp = backward
+
+    @staticmethod
+    def jvp(ctx, *grad_inputs):
+        """The derivative in forward mode. May be defined by the subclass."""
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with "
+            "forward mode AD."
+        )
 
     @classmethod
     def apply(cls, *args, **kwargs):
@@ -224,9 +231,8 @@ def _apply(cls, args, kwargs):
     tensors = [a for a in args if isinstance(a, Tensor)]
     track = tape.grad_mode.get() and any(t._node is not None for t in tensors)
     ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a._node is not None for a in args)
-    ctx._inputs_kind = [
-        (isinstance(a, Tensor), a._spec if isinstance(a, Tensor) else None) for a in args
-    ]
+    ctx._input_specs = [a._spec if isinstance(a, Tensor) else None for a in args]
+    tangents = [] if cls.jvp is Function.jvp else [forward_ad.tangent_of(a) for a in args]
     edges = tuple(t._node for t in tensors)
     token = tape.grad_mode.set(False)
     try:
@@ -246,9 +252,27 @@ def _apply(cls, args, kwargs):
                 f"{type(t).__name__})"
             )
     _check_dirty(cls, ctx, outs, track)
-    if not track:
-        return output
-    return _record(cls, ctx, args, outs, edges, many)
+    if track:
+        output = _record(cls, ctx, args, outs, edges, many)
+    if any(t is not None for t in tangents):
+        _push(cls, ctx, tangents, output if many else (output,))
+    return output
+
+
+def _push(cls, ctx, tangents, outs) -> None:
+    """Give the outputs the tangents that `jvp` computes."""
+    if ctx._materialize:
+        pairs = zip(tangents, ctx._input_specs, strict=True)
+        tangents = [_zeros(spec) if t is None else t for t, spec in pairs]
+    ctx._in_jvp = True
+    try:
+        results = cls.jvp(ctx, *tangents)
+    finally:
+        ctx._in_jvp = False
+    results = results if isinstance(results, tuple) else (results,)
+    for out, tangent in zip(outs, results, strict=True):
+        if tangent is not None:
+            forward_ad.set_tangent(out, tangent)
 
 
 def _check_dirty(cls, ctx, outs, track) -> None:
@@ -256,8 +280,7 @@ def _check_dirty(cls, ctx, outs, track) -> None:
         if not any(o is t for o in outs):
             raise RuntimeError(
                 "Some elements marked as dirty during the forward method were not returned as "
-                "output. The inputs that are "
-                "modified inplace must all be outputs of the Function."
+                "output. The inputs that are modified inplace must all be outputs of the Function."
             )
         if track and t._node is not None and t._node.leaf is not None:
             raise errors.leaf_in_place(cls.__name__)
@@ -286,7 +309,8 @@ def _record(cls, ctx, args, outs, edges, many):
             differentiable.append(o)
         elif not dirty:
             o._node = None
-    node.outputs = sum(isinstance(o, Tensor) for o in outs)
+    ctx._returned = [isinstance(o, Tensor) for o in outs]
+    node.outputs = sum(ctx._returned)
     node.specs = [
         o._spec if any(o is d for d in differentiable) else None
         for o in results
@@ -330,15 +354,36 @@ def _save(ctx, outs, results) -> None:
     ctx._saved, ctx._versions = tuple(saved), tuple(versions)
 
 
+class _Once(Function):
+    """Passes on a gradient that refuses to be differentiated."""
+
+    @staticmethod
+    def forward(ctx, g):
+        return g
+
+    @staticmethod
+    def backward(ctx, g):
+        raise RuntimeError(
+            "trying to differentiate twice a function that was marked with @once_differentiable"
+        )
+
+
 def once_differentiable(backward):
-    """Mark a `backward` whose result cannot be differentiated again."""
+    """Mark a `backward` whose result cannot be differentiated again: doing so raises an error."""
 
     @functools.wraps(backward)
     def wrapped(ctx, *grads):
+        recording = tape.grad_mode.get()
         token = tape.grad_mode.set(False)
         try:
-            return backward(ctx, *grads)
+            result = backward(ctx, *grads)
         finally:
             tape.grad_mode.reset(token)
+        if not recording or all(g is None or g._node is None for g in grads):
+            return result
+        result = result if isinstance(result, tuple) else (result,)
+        return tuple(
+            None if g is None else _Once.apply(g.detach().requires_grad_()) for g in result
+        )
 
     return wrapped

@@ -3,7 +3,7 @@
 from ..core.tensor import Tensor
 from ..ops.create import arange, zeros
 from ..ops.join import stack
-from . import api
+from . import api, forward_ad
 
 
 class GradcheckError(RuntimeError):
@@ -63,11 +63,12 @@ def gradcheck(
     masked=None,
 ) -> bool:
     """Compare the derivatives of `func` at `inputs` (float64 tensors that require grad) with
-    central differences.
+    central differences: those of backward, and with `check_forward_ad` of forward mode.
 
     Raises GradcheckError with both Jacobians where they differ by more than atol + rtol *
-    |numerical|, or returns False
-    if `raise_exception` is off.
+    |numerical|, or where a second backward differs from the first by more than `nondet_tol`; or
+    returns False if `raise_exception` is off. The checks of undefined and of batched gradients, of
+    their dtypes, `fast_mode` and `masked` are torch's own concerns: here they change nothing.
     """
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     leaves = [t for t in _tensors(inputs) if t.requires_grad]
@@ -77,7 +78,9 @@ def gradcheck(
             "have requires_grad=True."
         )
     try:
-        _check(func, inputs, leaves, eps, atol, rtol)
+        _check(
+            func, inputs, leaves, eps, atol, rtol, nondet_tol, check_backward_ad, check_forward_ad
+        )
     except GradcheckError:
         if raise_exception:
             raise
@@ -85,34 +88,74 @@ def gradcheck(
     return True
 
 
-def _check(func, inputs, leaves, eps, atol, rtol) -> None:
+def _check(func, inputs, leaves, eps, atol, rtol, nondet_tol, backward, forward) -> None:
     outputs = _outputs(func, inputs)
     for j, x in enumerate(leaves):
         numerical = _numerical(func, inputs, x, len(outputs), eps)
+        pushed = _by_forward(func, inputs, x, outputs) if forward else None
         for k, out in enumerate(outputs):
-            analytical = zeros(x.numel(), out.numel(), dtype=out.dtype)
-            if out.requires_grad:
-                for i in range(out.numel()):
-                    cotangent = zeros(out.numel(), dtype=out.dtype)
-                    cotangent[i] = 1
-                    (g,) = api.grad(
-                        [out],
-                        [x],
-                        [cotangent.view(out.shape)],
-                        retain_graph=True,
-                        allow_unused=True,
-                    )
-                    if g is not None:
-                        analytical[:, i] = g.detach().reshape(-1)
             if x.numel() == 0 or out.numel() == 0:
                 continue
-            bad = (analytical - numerical[k]).abs() > atol + rtol * numerical[k].abs()
-            if bool((bad | (analytical.isnan() != numerical[k].isnan())).any()):
-                raise GradcheckError(
-                    f"Jacobian mismatch for output {k} with respect to input "
-                    f"{j},\nnumerical:{numerical[k]}\n"
-                    f"analytical:{analytical}\n"
-                )
+            place = f"for output {k} with respect to input {j}"
+            if backward:
+                pulled = _by_backward(x, out)
+                _compare("Jacobian", place, numerical[k], pulled, atol, rtol)
+                if bool(((_column(x, out, 0) - pulled[:, 0]).abs() > nondet_tol).any()):
+                    raise GradcheckError(
+                        f"Backward is not reentrant {place}, i.e., running backward with same "
+                        "input and grad_output multiple times gives different values, although "
+                        "analytical gradient matches numerical gradient."
+                    )
+            if pushed is not None:
+                name = "Jacobian computed with forward mode"
+                _compare(name, place, numerical[k], pushed[k], atol, rtol)
+
+
+def _compare(name: str, place: str, numerical: Tensor, analytical: Tensor, atol, rtol) -> None:
+    bad = (analytical - numerical).abs() > atol + rtol * numerical.abs()
+    if bool((bad | (analytical.isnan() != numerical.isnan())).any()):
+        raise GradcheckError(
+            f"{name} mismatch {place},\nnumerical:{numerical}\nanalytical:{analytical}\n"
+        )
+
+
+def _by_backward(x: Tensor, out: Tensor) -> Tensor:
+    """d(out)/dx as an (x.numel(), out.numel()) matrix."""
+    return stack([_column(x, out, i) for i in range(out.numel())], 1)
+
+
+def _column(x: Tensor, out: Tensor, i: int) -> Tensor:
+    """The gradient of element i of `out`, by one backward pass."""
+    start = zeros(out.numel(), dtype=out.dtype)
+    start[i] = 1
+    g = None
+    if out.requires_grad:
+        start = start.view(out.shape)
+        (g,) = api.grad([out], [x], [start], retain_graph=True, allow_unused=True)
+    return zeros(x.numel(), dtype=out.dtype) if g is None else g.detach().reshape(-1).to(out.dtype)
+
+
+def _by_forward(func, inputs, x: Tensor, outputs) -> list[Tensor]:
+    """d(each output)/dx as (x.numel(), output.numel()) matrices, a row for each call."""
+    matrices = [zeros(x.numel(), out.numel(), dtype=out.dtype) for out in outputs]
+    for i in range(x.numel()):
+        tangent = zeros(x.numel(), dtype=x.dtype)
+        tangent[i] = 1
+        with forward_ad.dual_level():
+            dual = forward_ad.make_dual(x.detach(), tangent.view(x.shape))
+            found = _outputs(func, _replaced(inputs, x, dual))
+            rows = [forward_ad.unpack_dual(out).tangent for out in found]
+        for matrix, row in zip(matrices, rows, strict=True):
+            if row is not None:
+                matrix[i] = row.detach().reshape(-1)
+    return matrices
+
+
+def _replaced(value, old: Tensor, new: Tensor):
+    """Nested arguments with one tensor exchanged."""
+    if isinstance(value, (tuple, list)):
+        return type(value)(_replaced(v, old, new) for v in value)
+    return new if value is old else value
 
 
 def gradgradcheck(
@@ -161,6 +204,9 @@ def gradgradcheck(
         atol=atol,
         rtol=rtol,
         raise_exception=raise_exception,
+        nondet_tol=nondet_tol,
+        check_forward_ad=check_fwd_over_rev,
+        check_backward_ad=check_rev_over_rev,
     )
 
 

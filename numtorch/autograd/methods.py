@@ -64,10 +64,9 @@ def detach_(self):
     if view is not None and view.base is not None and self._node is not None:
         raise RuntimeError(
             "Can't detach views in-place. Use detach() instead. If you are using "
-            "DistributedDataParallel (DDP) for "
-            "training, and gradient_as_bucket_view is set as True, gradients are views of DDP "
-            "buckets, and hence detach_() "
-            "cannot be called on these gradients."
+            "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as "
+            "True, gradients are views of DDP buckets, and hence detach_() cannot be called on "
+            "these gradients."
         )
     self._node = None
     return self

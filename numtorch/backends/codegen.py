@@ -73,7 +73,7 @@ def scalar_code(expression: str, compute: str) -> str:
 
 # Functions with a vectorizable form, NAME_near, for arguments of which `far` is false.
 RANGED = frozenset(("cos", "sin", "tan"))
-BLOCK = 1024  # elements that are tested together
+PIECE = 128  # elements that are asked for, and tested, together
 
 
 def _ranged_calls(tree) -> list[ast.Call]:
@@ -160,17 +160,23 @@ def flat_source(loop: Loop, name: str) -> str:
     """CPU: all operands lie element by element."""
     here = lambda i: "index"  # noqa: E731
     lines = [f"def {name}({', '.join(loop.operands + loop.outs)}, count):"]
-    owned = "one block" if loop.far() else "one element"
+    owned = f"{PIECE} elements" if loop.first else "one element"
     lines.append(f'    """{loop.title}. One iteration of the parallel loop owns {owned}."""')
     lines += [f"    {line}" for line in loop.hoisted()]
-    header = "for index in prange(count):"
-    if loop.far():
-        lines.append(f"    for block in prange((count + {BLOCK - 1}) // {BLOCK}):")
-        lines.append(f"        first = int64(block) * {BLOCK}")
-        header = f"for index in range(first, min(first + {BLOCK}, count)):"
-    deep = " " * (8 if loop.far() else 4)
-    lines += [deep + line for line in loop.lines(header, here, here)]
-    return "\n".join(lines) + "\n"
+    if not loop.first:
+        body = loop.lines("for index in prange(count):", here, here)
+        return "\n".join(lines + [f"    {line}" for line in body]) + "\n"
+    arrays = [p for p, s in zip(loop.operands, loop.scalars, strict=True) if not s]
+    lines += [
+        f"    for piece in prange(count // {PIECE}):",
+        f"        first = int64(piece) * {PIECE}",
+    ]
+    lines += [f"        fetch({p}, first)" for p in arrays]
+    lines += [f"        fetch_result({p}, first)" for p in loop.outs]
+    whole = loop.lines(f"for index in range(first, first + {PIECE}):", here, here)
+    lines += [f"        {line}" for line in whole]
+    rest = loop.lines(f"for index in range(count // {PIECE} * {PIECE}, count):", here, here)
+    return "\n".join(lines + [f"    {line}" for line in rest]) + "\n"
 
 
 def strided_source(loop: Loop, name: str) -> str:

@@ -9,8 +9,8 @@ import math
 
 from ..ops.create import full_like, zeros_like
 from ..ops.pointwise import adaptive
-from .counted import CountingOptimizer, check_betas, check_not_negative, check_rate, decays
-from .optimizer import check_fused, number
+from .counted import CountingOptimizer
+from .options import check, check_fused, decays, number, options_of
 
 __all__ = ["ASGD", "Adadelta", "Adagrad", "Adamax", "NAdam", "RAdam", "RMSprop", "Rprop"]
 
@@ -24,7 +24,7 @@ class RMSprop(CountingOptimizer):
     square of the mean gradient from v (Graves, 2013).
     """
 
-    added_later = {**LATER, "momentum": 0, "centered": False}
+    _added_later = {**LATER, "momentum": 0, "centered": False}
 
     def __init__(
         self,
@@ -40,26 +40,9 @@ class RMSprop(CountingOptimizer):
         maximize=False,
         differentiable=False,
     ):
-        check_rate(lr)
-        check_not_negative(
-            epsilon__value=eps,
-            momentum__value=momentum,
-            weight_decay__value=weight_decay,
-            alpha__value=alpha,
-        )
-        defaults = {
-            "lr": lr,
-            "momentum": momentum,
-            "alpha": alpha,
-            "eps": eps,
-            "centered": centered,
-            "weight_decay": weight_decay,
-            "capturable": capturable,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-        }
-        super().__init__(params, defaults)
+        options = options_of(locals())
+        check(options, "lr eps momentum weight_decay alpha")
+        super().__init__(params, options)
 
     def _start(self, param, group):
         names = ["square_avg"]
@@ -86,7 +69,7 @@ class Adagrad(CountingOptimizer):
     s += grad^2; p -= lr / (1 + t * lr_decay) * grad / (sqrt(s) + eps), where t counts from 0.
     """
 
-    added_later = {"foreach": None, "maximize": False, "differentiable": False, "fused": None}
+    _added_later = {"foreach": None, "maximize": False, "differentiable": False, "fused": None}
 
     def __init__(
         self,
@@ -102,26 +85,10 @@ class Adagrad(CountingOptimizer):
         differentiable=False,
         fused=None,
     ):
-        check_rate(lr)
-        check_not_negative(
-            lr_decay__value=lr_decay,
-            weight_decay__value=weight_decay,
-            initial_accumulator_value__value=initial_accumulator_value,
-            epsilon__value=eps,
-        )
-        defaults = {
-            "lr": lr,
-            "lr_decay": lr_decay,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "initial_accumulator_value": initial_accumulator_value,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-            "fused": fused,
-        }
-        super().__init__(params, defaults)
-        check_fused(fused, foreach, differentiable)
+        options = options_of(locals())
+        check(options, "lr lr_decay weight_decay initial_accumulator_value eps")
+        super().__init__(params, options)
+        check_fused(options)
         for group in self.param_groups:
             for param in group["params"]:
                 self.state[param].update(
@@ -143,7 +110,7 @@ class Adadelta(CountingOptimizer):
     p -= lr * grad * sqrt(mean square of steps + eps) / sqrt(mean square of gradients + eps).
     """
 
-    added_later = LATER
+    _added_later = LATER
 
     def __init__(
         self,
@@ -158,21 +125,12 @@ class Adadelta(CountingOptimizer):
         maximize=False,
         differentiable=False,
     ):
-        check_rate(lr)
+        options = options_of(locals())
+        check(options, "lr")
         if not 0.0 <= rho <= 1.0:
             raise ValueError(f"Invalid rho value: {rho}")
-        check_not_negative(epsilon__value=eps, weight_decay__value=weight_decay)
-        defaults = {
-            "lr": lr,
-            "rho": rho,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "maximize": maximize,
-            "capturable": capturable,
-            "foreach": foreach,
-            "differentiable": differentiable,
-        }
-        super().__init__(params, defaults)
+        check(options, "eps weight_decay")
+        super().__init__(params, options)
 
     def _start(self, param, group):
         return {"square_avg": zeros_like(param), "acc_delta": zeros_like(param)}
@@ -190,7 +148,7 @@ class Adamax(CountingOptimizer):
     u = max(beta2 * u, |grad| + eps); p -= lr / (1 - beta1^t) * m / u.
     """
 
-    added_later = LATER
+    _added_later = LATER
 
     def __init__(
         self,
@@ -205,21 +163,9 @@ class Adamax(CountingOptimizer):
         differentiable=False,
         capturable=False,
     ):
-        check_rate(lr)
-        check_not_negative(epsilon__value=eps)
-        check_betas(betas)
-        check_not_negative(weight_decay__value=weight_decay)
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-            "capturable": capturable,
-        }
-        super().__init__(params, defaults)
+        options = options_of(locals())
+        check(options, "lr eps betas weight_decay")
+        super().__init__(params, options)
 
     def _start(self, param, group):
         return {"exp_avg": zeros_like(param), "exp_inf": zeros_like(param)}
@@ -239,7 +185,7 @@ class NAdam(CountingOptimizer):
     eps), where mu = beta1 * (1 - 0.96^(t * momentum_decay) / 2), and mu' is that of the next step.
     """
 
-    added_later = {**LATER, "decoupled_weight_decay": False}
+    _added_later = {**LATER, "decoupled_weight_decay": False}
     counters = ("step", "mu_product")
 
     def __init__(
@@ -257,23 +203,9 @@ class NAdam(CountingOptimizer):
         capturable=False,
         differentiable=False,
     ):
-        check_rate(lr)
-        check_not_negative(epsilon__value=eps)
-        check_betas(betas)
-        check_not_negative(weight_decay__value=weight_decay, momentum_decay__value=momentum_decay)
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "momentum_decay": momentum_decay,
-            "decoupled_weight_decay": decoupled_weight_decay,
-            "maximize": maximize,
-            "foreach": foreach,
-            "capturable": capturable,
-            "differentiable": differentiable,
-        }
-        super().__init__(params, defaults)
+        options = options_of(locals())
+        check(options, "lr eps betas weight_decay momentum_decay")
+        super().__init__(params, options)
 
     def _start(self, param, group):
         return {
@@ -309,7 +241,7 @@ class RAdam(CountingOptimizer):
     The first steps, in which that variance is unbounded, go by the mean gradient alone.
     """
 
-    added_later = {**LATER, "decoupled_weight_decay": False}
+    _added_later = {**LATER, "decoupled_weight_decay": False}
 
     def __init__(
         self,
@@ -325,22 +257,9 @@ class RAdam(CountingOptimizer):
         capturable=False,
         differentiable=False,
     ):
-        check_rate(lr)
-        check_not_negative(epsilon__value=eps)
-        check_betas(betas)
-        check_not_negative(weight_decay__value=weight_decay)
-        defaults = {
-            "lr": lr,
-            "betas": betas,
-            "eps": eps,
-            "weight_decay": weight_decay,
-            "maximize": maximize,
-            "foreach": foreach,
-            "capturable": capturable,
-            "decoupled_weight_decay": decoupled_weight_decay,
-            "differentiable": differentiable,
-        }
-        super().__init__(params, defaults)
+        options = options_of(locals())
+        check(options, "lr eps betas weight_decay")
+        super().__init__(params, options)
 
     def _start(self, param, group):
         return {"exp_avg": zeros_like(param), "exp_avg_sq": zeros_like(param)}
@@ -373,7 +292,7 @@ class ASGD(CountingOptimizer):
     starts after t0 steps.
     """
 
-    added_later = LATER
+    _added_later = LATER
     counters = ("step", "eta", "mu")
     counts_on_device = True
 
@@ -390,20 +309,9 @@ class ASGD(CountingOptimizer):
         differentiable=False,
         capturable=False,
     ):
-        check_rate(lr)
-        check_not_negative(weight_decay__value=weight_decay)
-        defaults = {
-            "lr": lr,
-            "lambd": lambd,
-            "alpha": alpha,
-            "t0": t0,
-            "weight_decay": weight_decay,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-            "capturable": capturable,
-        }
-        super().__init__(params, defaults)
+        options = options_of(locals())
+        check(options, "lr weight_decay")
+        super().__init__(params, options)
 
     def _start(self, param, group):
         return {
@@ -428,7 +336,7 @@ class Rprop(CountingOptimizer):
     when it changes, within `step_sizes`.
     """
 
-    added_later = LATER
+    _added_later = LATER
 
     def __init__(
         self,
@@ -442,19 +350,11 @@ class Rprop(CountingOptimizer):
         maximize=False,
         differentiable=False,
     ):
-        check_rate(lr)
+        options = options_of(locals())
+        check(options, "lr")
         if not 0.0 < etas[0] < 1.0 < etas[1]:
             raise ValueError(f"Invalid eta values: {etas[0]}, {etas[1]}")
-        defaults = {
-            "lr": lr,
-            "etas": etas,
-            "step_sizes": step_sizes,
-            "foreach": foreach,
-            "maximize": maximize,
-            "differentiable": differentiable,
-            "capturable": capturable,
-        }
-        super().__init__(params, defaults)
+        super().__init__(params, options)
 
     def _start(self, param, group):
         return {"prev": zeros_like(param), "step_size": full_like(param, number(group["lr"]))}

@@ -102,6 +102,7 @@ class Optimizer:
     """
 
     _opt_called = False  # whether step() was called; see lr_scheduler
+    _added_later: dict = {}  # options that old checkpoints do not have
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -141,6 +142,9 @@ class Optimizer:
         self.__dict__.update(state)
         self._add_hook_registries()
         self.defaults.setdefault("differentiable", False)
+        for group in self.param_groups:
+            for name, value in self._added_later.items():
+                group.setdefault(name, value)
 
     def __repr__(self):
         text = f"{type(self).__name__} ("
@@ -348,16 +352,3 @@ def cast(value, key, param, options):
     if isinstance(value, Iterable) and not isinstance(value, str):
         return type(value)(cast(v, None, param, options) for v in value)
     return value
-
-
-def number(value):
-    """An option that may be given as a tensor of one element, as a Python number."""
-    return value.item() if isinstance(value, Tensor) else value
-
-
-def check_fused(fused, foreach, differentiable):
-    """The implementations that torch offers exclude each other; here all of them are the same."""
-    if fused and differentiable:
-        raise RuntimeError("`fused` does not support `differentiable`")
-    if fused and foreach:
-        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")

@@ -2,8 +2,8 @@
 
 from ..ops.create import empty_like
 from ..ops.pointwise import update
-from ..tensors import Tensor
-from .optimizer import Optimizer, check_fused, number
+from .optimizer import Optimizer
+from .options import check, check_fused, number, options_of
 
 __all__ = ["SGD"]
 
@@ -14,6 +14,14 @@ class SGD(Optimizer):
     p -= lr * v, where v = momentum * v + (1 - dampening) * (grad + weight_decay * p).
     `foreach` and `fused` choose implementations in torch; here every step is one fused pass.
     """
+
+    _added_later = {
+        "nesterov": False,
+        "maximize": False,
+        "foreach": None,
+        "differentiable": False,
+        "fused": False,
+    }
 
     def __init__(
         self,
@@ -29,38 +37,12 @@ class SGD(Optimizer):
         differentiable=False,
         fused=None,
     ):
-        if isinstance(lr, Tensor) and lr.numel() != 1:
-            raise ValueError("Tensor lr must be 1-element")
-        if lr < 0.0:
-            raise ValueError(f"Invalid learning rate: {lr}")
-        if momentum < 0.0:
-            raise ValueError(f"Invalid momentum value: {momentum}")
-        if weight_decay < 0.0:
-            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        options = options_of(locals())
+        check(options, "lr momentum weight_decay")
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
-        check_fused(fused, foreach, differentiable)
-        defaults = {
-            "lr": lr,
-            "momentum": momentum,
-            "dampening": dampening,
-            "weight_decay": weight_decay,
-            "nesterov": nesterov,
-            "maximize": maximize,
-            "foreach": foreach,
-            "differentiable": differentiable,
-            "fused": fused,
-        }
-        super().__init__(params, defaults)
-
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        for group in self.param_groups:
-            group.setdefault("nesterov", False)
-            group.setdefault("maximize", False)
-            group.setdefault("foreach", None)
-            group.setdefault("differentiable", False)
-            group.setdefault("fused", False)
+        check_fused(options)
+        super().__init__(params, options)
 
     def step(self, closure=None):
         """Change the parameters by their gradients; returns the closure's result."""

@@ -47,8 +47,7 @@ def _targets(args, dtype_, device_):
         elif a is not None and not isinstance(a, (bool, memory_format)):
             raise TypeError(
                 f"to() received an invalid combination of arguments - got ({type(a).__name__}): "
-                f"expected a dtype, a "
-                "device or a Tensor"
+                "expected a dtype, a device or a Tensor"
             )
     if dtype_ is not None and not isinstance(dtype_, dtype):
         raise TypeError(f"to(): argument 'dtype' must be torch.dtype, not {type(dtype_).__name__}")
@@ -149,9 +148,8 @@ def view_dtype(self, target):
             )
         if size[-1] * old % new or any(s * old % new for s in strides[:-1]) or offset * old % new:
             raise RuntimeError(
-                f"self.size(-1) must be divisible by {new // old} to view {spec.dtype} as "
-                f"{target} (different element "
-                f"sizes), but got {size[-1]}"
+                f"self.size(-1) must be divisible by {new // old} to view {spec.dtype} as {target} "
+                f"(different element sizes), but got {size[-1]}"
             )
         size[-1] = size[-1] * old // new
         strides = [s * old // new for s in strides[:-1]] + [1]
@@ -228,8 +226,7 @@ def numpy(self, *, force=False) -> np.ndarray:
     if self._spec.device is not CPU:
         raise TypeError(
             f"can't convert {self._spec.device} device type tensor to numpy. Use Tensor.cpu() to "
-            f"copy the tensor to host "
-            "memory first."
+            "copy the tensor to host memory first."
         )
     return self._array
 
@@ -312,8 +309,9 @@ def set_(self, source=None, storage_offset=0, size=None, stride=None):
 
 
 def share_memory_(self):
-    """Memory for other processes: every CPU tensor may be sent to one by pickling; nothing is
-    moved.
+    """The tensor itself: it may be sent to other processes, which get copies of their own.
+
+    No memory is shared, so that a change in one process is not seen in another, as it is in torch.
     """
     return self
 
@@ -341,9 +339,8 @@ def deepcopy(self, memo):
     if self._node is not None and self._node.leaf is None:
         raise RuntimeError(
             "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
-            "protocol at the moment.  If "
-            "you were attempting to deepcopy a module, this may be because of a "
-            "torch.nn.utils.weight_norm usage, see "
+            "protocol at the moment.  If you were attempting to deepcopy a module, this may be "
+            "because of a torch.nn.utils.weight_norm usage, see "
             "https://github.com/pytorch/pytorch/pull/103001"
         )
     key = ("storage", id(self._storage))
@@ -386,10 +383,8 @@ def reduce_ex(self, protocol):
     if self._node is not None and self._node.leaf is None:
         raise RuntimeError(
             "Cowardly refusing to serialize non-leaf tensor which requires_grad, since autograd "
-            "does not support crossing "
-            "process boundaries. If you just want to transfer the data, call detach() on the "
-            "tensor before serializing "
-            "(e.g., putting it on the queue)."
+            "does not support crossing process boundaries. If you just want to transfer the data, "
+            "call detach() on the tensor before serializing (e.g., putting it on the queue)."
         )
     array = np.ascontiguousarray(host_array(self)).reshape(tuple(self._spec.shape))
     return rebuild, (

@@ -119,8 +119,8 @@ def set_requires_grad(self, value) -> None:
         if not value:
             raise RuntimeError(
                 "you can only change requires_grad flags of leaf variables. If you want to use a "
-                "computed variable in a "
-                "subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+                "computed variable in a subgraph that doesn't require differentiation use "
+                "var_no_grad = var.detach()."
             )
         return
     if value and not self._spec.dtype.is_floating_point:
@@ -160,22 +160,20 @@ def set_grad(self, value) -> None:
         if given.dtype is not mine.dtype:
             raise RuntimeError(
                 f"attempting to assign a gradient with dtype '{given.dtype}' to a tensor with "
-                f"dtype '{mine.dtype}'. "
-                "Please ensure that the gradient and the tensor have the same dtype"
+                f"dtype '{mine.dtype}'. Please ensure that the gradient and the tensor have the "
+                "same dtype"
             )
         if given.device is not mine.device:
             raise RuntimeError(
                 f"attempting to assign a gradient with device type '{given.device.type}' to a "
-                f"tensor with device type "
-                f"'{mine.device.type}'. Please ensure that the gradient and the tensor are on the "
-                f"same device"
+                f"tensor with device type '{mine.device.type}'. Please ensure that the gradient "
+                "and the tensor are on the same device"
             )
         if given.shape != mine.shape:
             raise RuntimeError(
                 f"attempting to assign a gradient of size '{list(given.shape)}' to a tensor of "
-                f"size "
-                f"'{list(mine.shape)}'. Please ensure that the gradient and the tensor are the "
-                f"same size"
+                f"size '{list(mine.shape)}'. Please ensure that the gradient and the tensor are "
+                "the same size"
             )
     self._grad = value
 

@@ -25,8 +25,7 @@ _views: dict = register({})  # (Spec, shape, byte strides) -> Spec of a view
 LIMIT = 4096
 SCALAR = (
     "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ "
-    "to convert a 0-dim "
-    "tensor to a number"
+    "to convert a 0-dim tensor to a number"
 )
 
 

@@ -1,9 +1,12 @@
 """autograd.Function: both styles, several outputs, misuse."""
 
+import itertools
+
 import pytest
 
 import numtorch as nt
-from numtorch.autograd import Function, gradcheck, gradgradcheck
+from numtorch.autograd import Function, GradcheckError, gradcheck, gradgradcheck
+from numtorch.autograd.function import once_differentiable
 
 
 class Cube(Function):
@@ -104,6 +107,97 @@ def test_dirty():
     assert x.grad.tolist() == [2, 2]
     with pytest.raises(RuntimeError, match="a leaf Variable that requires grad"):
         Double.apply(x)
+
+
+def test_once_differentiable():
+    class Square(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        @once_differentiable
+        def backward(ctx, g):
+            return g * 2 * ctx.saved_variables[0]
+
+    x = double(3.0)
+    (g,) = nt.autograd.grad(Square.apply(x), x)
+    assert g.item() == 6 and not g.requires_grad
+    seed = double(1.0)
+    (g,) = nt.autograd.grad(Square.apply(x), x, seed, create_graph=True)
+    assert g.item() == 6
+    with pytest.raises(RuntimeError, match="trying to differentiate twice a function"):
+        (g + x).backward()
+
+
+def test_vjp_is_another_name_of_backward():
+    class Triple(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return 3 * x
+
+        @staticmethod
+        def vjp(ctx, g):
+            return 3 * g
+
+    assert gradcheck(Triple.apply, double(1.0, -2.0))
+
+
+def test_jvp():
+    class Scale(Function):
+        @staticmethod
+        def forward(ctx, x, y, power):
+            ctx.save_for_backward(x, y)
+            ctx.save_for_forward(x, y)
+            return nt.from_numpy(x.detach().numpy() * y.detach().numpy()), power
+
+        @staticmethod
+        def backward(ctx, g, _):
+            x, y = ctx.saved_tensors
+            return g * y, g * x, None
+
+        @staticmethod
+        def jvp(ctx, s, t, power):
+            x, y = ctx.saved_tensors
+            assert power is None
+            return s * y + t * x, None
+
+    values = double(1.0, -2.0), double(0.5, 3.0)
+    product = lambda x, y: Scale.apply(x, y, 2)[0]  # noqa: E731
+    assert gradcheck(product, values, check_forward_ad=True)
+    assert gradcheck(product, values, check_forward_ad=True, check_backward_ad=False)
+
+
+def test_forward_mode_goes_through_a_function_without_jvp():
+    assert gradcheck(lambda x: Cube.apply(x, 2.0), double(1.0, -2.0), check_forward_ad=True)
+
+
+def test_gradcheck_finds_errors():
+    class Wrong(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.saved_tensors[0] * next(factors)
+
+        @staticmethod
+        def jvp(ctx, t):
+            return t
+
+    x, factors = double(3.0), itertools.repeat(1)
+    with pytest.raises(GradcheckError, match="Jacobian mismatch for output 0 with respect to inp"):
+        gradcheck(Wrong.apply, x)
+    assert not gradcheck(Wrong.apply, x, raise_exception=False)
+    with pytest.raises(GradcheckError, match="computed with forward mode mismatch"):
+        gradcheck(Wrong.apply, x, check_backward_ad=False, check_forward_ad=True)
+    factors = itertools.cycle((2, 2.0001))
+    with pytest.raises(GradcheckError, match="Backward is not reentrant"):
+        gradcheck(Wrong.apply, x)
+    assert gradcheck(Wrong.apply, x, nondet_tol=0.01)
 
 
 def test_misuse():

@@ -58,8 +58,9 @@ REDUCTIONS = {
 @pytest.mark.parametrize("piece", [2, 1000])
 @pytest.mark.parametrize("name", REDUCTIONS)
 def test_reductions(thresholds, name, piece, short):
-    loops = pytest.importorskip("numtorch.ops.reduce.cuda_loops")
-    thresholds(loops, SHORT=short, PIECE=piece, BUSY=64, MOST=8)
+    from numtorch.ops.reduce import cuda_loops  # needs numba.cuda, as those below
+
+    thresholds(cuda_loops, SHORT=short, PIECE=piece, BUSY=64, MOST=8)
     for shape, dim in (((3, 41), 1), ((41, 3), 0), ((5, 4, 6), 1)):
         check(lambda x, dim=dim: REDUCTIONS[name](x, dim=dim), values(*shape), rtol=1e-4)
 
@@ -68,10 +69,10 @@ def test_reductions(thresholds, name, piece, short):
 @pytest.mark.parametrize("few", [0, 1000])
 @pytest.mark.parametrize("dtype", [nt.float32, nt.float64, nt.int64, nt.int32, nt.uint8, nt.bool])
 def test_writes_at_indices(thresholds, few, dtype):
-    rows = pytest.importorskip("numtorch.ops.index.rows_cuda")
-    lines = pytest.importorskip("numtorch.ops.index.lines_cuda")
-    thresholds(rows, FEW=few)
-    thresholds(lines, FEW=few)
+    from numtorch.ops.index import lines_cuda, rows_cuda
+
+    thresholds(rows_cuda, FEW=few)
+    thresholds(lines_cuda, FEW=few)
     x, part = values(5, 4, 3).abs().to(dtype), values(4, 4, 3).abs().to(dtype)
     at = nt.tensor([0, 3, -1, 3])
     check(lambda x, i, v: x.index_put((i,), v), x, at, part)
@@ -87,13 +88,15 @@ def test_writes_at_indices(thresholds, few, dtype):
 
 
 # -- places that depend on all elements before: several chunks -----------------------------------
+@pytest.mark.skipif(
+    compat.MODE != "simulator",
+    reason="a compiled kernel keeps its chunk size, and counts are 0 in dry mode",
+)
 def test_masks_of_several_chunks(thresholds):
-    on_gpu = pytest.importorskip("numtorch.ops.index.masks_cuda")
-    arranged = pytest.importorskip("numtorch.ops.index.arrange_cuda")
-    if compat.MODE != "simulator":
-        pytest.skip("a compiled kernel keeps its chunk size, and counts are 0 in dry mode")
-    thresholds(on_gpu, CHUNK=16)
-    thresholds(arranged, CHUNK=16)
+    from numtorch.ops.index import arrange_cuda, masks_cuda
+
+    thresholds(masks_cuda, CHUNK=16)
+    thresholds(arrange_cuda, CHUNK=16)
     x = values(5, 11)
     check(lambda x: x.nonzero(), (x > 1).to(nt.int64))
     check(lambda x: x.masked_select(x > 0), x)

@@ -76,6 +76,19 @@ def test_shared_objects_are_met_once_unless_asked():
     assert len(list(net.modules(remove_duplicate=False))) == 3
 
 
+def test_register_module_is_add_module():
+    net = nn.Module()
+    net.register_module("child", nn.ReLU())
+    assert [n for n, _ in net.named_children()] == ["child"] and net.child is net._modules["child"]
+
+
+def test_share_memory_keeps_the_parameters():
+    layer = nn.Linear(2, 3)
+    before = list(layer.parameters())
+    assert layer.share_memory() is layer
+    assert all(p is q for p, q in zip(layer.parameters(), before, strict=True))
+
+
 def test_paths():
     net = Net()
     assert net.get_submodule("layers.1") is net.layers[1]

@@ -107,6 +107,8 @@ LOSSES = {
     "MarginRankingLoss": ({"margin": 0.1}, "xxs"),
     "CosineEmbeddingLoss": ({"margin": 0.1}, "xxv"),
     "SoftMarginLoss": ({"reduction": "sum"}, "xs"),
+    "MultiMarginLoss": ({"p": 2, "margin": 0.5}, "xc"),
+    "MultiLabelMarginLoss": ({"reduction": "sum"}, "xl"),
     "MultiLabelSoftMarginLoss": ({}, "xp"),
     "TripletMarginLoss": ({"swap": True, "p": 2.0}, "xxx"),
     "TripletMarginWithDistanceLoss": ({"margin": 0.5}, "xxx"),
@@ -122,6 +124,8 @@ def test_losses(name, torch):
         "p": lambda: rng.uniform(0.1, 1, (4, 3)),
         "s": lambda: rng.choice([-1.0, 1.0], (4, 3)),
         "v": lambda: rng.choice([-1.0, 1.0], 4),
+        "c": lambda: rng.integers(0, 3, 4),
+        "l": lambda: rng.integers(-1, 3, (4, 3)),
     }
     arrays, found = [make[k]() for k in kinds], []
     for lib, space in ((torch, torch.nn), (nt, nn)):
@@ -138,6 +142,13 @@ def test_margins_are_positive():
     for name in ("TripletMarginLoss", "TripletMarginWithDistanceLoss"):
         with pytest.raises(ValueError, match=f"{name}: expected margin to be greater than 0"):
             getattr(nn, name)(margin=0)
+
+
+def test_settings_of_multi_margins():
+    with pytest.raises(ValueError, match="only p == 1 and p == 2 supported"):
+        nn.MultiMarginLoss(p=3)
+    with pytest.raises(ValueError, match="expected weight to be None or 1D tensor, got 2D instead"):
+        nn.MultiMarginLoss(weight=nt.ones(2, 2))
 
 
 def test_sizes_of_transposed_convolutions(torch):

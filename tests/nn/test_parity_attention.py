@@ -75,6 +75,19 @@ MHA = [
 SIZES = {"LN": (5, 2), "NL": (2, 5), "L": (5,)}
 
 
+@pytest.mark.parametrize("shape", [None, (4, 4), (6, 4, 4)])
+@pytest.mark.parametrize("padded", [False, True])
+def test_merged_masks(shape, padded):
+    theirs, ours = both("MultiheadAttention", 6, 3)
+    masks = (shape and number(*shape)), (number(2, 4) if padded else None)
+    results = []
+    for layer, lib in ((ours, nt), (theirs, torch)):
+        given = [None if m is None else lib.from_numpy(m) for m in masks]
+        results.append(layer.merge_masks(*given, lib.ones(2, 4, 6)))
+    assert results[0][1] == results[1][1]
+    close(results[0][0], results[1][0])
+
+
 @pytest.mark.parametrize("masks", ["none", "padding", "attention", "both", "heads", "numbers"])
 @pytest.mark.parametrize(("settings", "layout", "options"), MHA)
 def test_multihead_attention(settings, layout, options, masks):

@@ -168,6 +168,14 @@ def test_saving_hooks():
         m.state_dict()
 
 
+def test_private_saving_hooks_may_replace_the_state():
+    m = nn.Linear(1, 1)
+    handle = m._register_state_dict_hook(lambda mod, state, prefix, meta: {"replaced": prefix})
+    assert m.state_dict(prefix="p.") == {"replaced": "p."}
+    handle.remove()
+    assert list(m.state_dict()) == ["weight", "bias"]
+
+
 def test_loading_hooks():
     m = nn.Linear(1, 1)
 

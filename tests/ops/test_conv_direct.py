@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import numtorch as nt
-from numtorch.backends.cpu.jit import kernel, prange
 from numtorch.backends.cpu.simd import lanes_of
 from numtorch.ops.conv import choice, depthwise, depthwise_tile, plan
+from tests.ops.test_conv import run_once
 from tests.samples.conv import conv
 
 RNG = np.random.default_rng(5)
@@ -101,15 +101,6 @@ def test_depthwise_reads_no_neighbours():
     (gw,) = nt.autograd.grad(y, (tw,), nt.from_numpy(g))
     assert np.isfinite(y.detach().numpy()[0, 1]).all() and np.isfinite(gw.numpy()[1]).all()
     assert np.isnan(y.detach().numpy()[0, ::2]).all() and np.isnan(gw.numpy()[::2]).all()
-
-
-def run_once(function, *arguments):
-    """Compile a call of `function` with these arguments."""
-    names = ", ".join(f"a{i}" for i in range(len(arguments)))
-    space = {"prange": prange, "f": function}
-    exec(f"def once({names}):\n    for i in prange(1):\n        f({names})", space)  # noqa: S102
-    space["once"].__module__ = __name__
-    kernel(space["once"]).compile(*arguments)(*arguments)
 
 
 @pytest.mark.parametrize("how", [(1, 1), (2, 1), (1, 2), (3, 1)])

@@ -89,6 +89,11 @@ def test_distributions():
     assert abs(kept.mean() - 0.75) < 0.1
     p = nt.uniform_(nt.rand(400, device="cuda"), 0.2, 0.4)
     assert abs(array(nt.bernoulli(p)).mean() - 0.3) < 0.1
+    x = nt.uniform_(nt.rand(400, device="cuda"), -1, 1)
+    slopes = array(nt.rrelu(x, 0.25, 0.5, True)) / array(x)
+    negative = slopes[array(x) <= 0]
+    assert (slopes[array(x) > 0] == 1).all() and abs(negative.mean() - 0.375) < 0.05
+    assert negative.min() >= 0.249 and negative.max() <= 0.501
 
 
 @here
@@ -104,6 +109,7 @@ def test_every_distribution_and_dtype(name):
         fills += [(f, ()) for f in ("uniform_", "normal_", "log_normal_", "exponential_")]
         fills += [("cauchy_", ())]
         nt.dropout(t, 0.5)
+        nt.rrelu(t, training=True)
         nt.bernoulli(t)
         ones = nt.uniform_(nt.rand(2, 3, dtype=dtype, device="cuda"), 1, 2)
         nt.multinomial(ones, 2)

@@ -54,6 +54,19 @@ def test_dropout(run):
     compare(run)
 
 
+def slopes_gradient(m, f):
+    x = m.arange(-6.0, 6.0).requires_grad_()
+    y = f.rrelu(x, training=True)
+    y.square().sum().backward()
+    return y.detach(), x.grad
+
+
+def test_rrelu():
+    compare(slopes_gradient)
+    compare(lambda m, f: f.rrelu(m.arange(-6.0, 6.0).view(3, 4).t(), 0.1, 0.5, True))
+    compare(lambda m, f: f.rrelu_(m.arange(-6.0, 6.0, dtype=m.float64), training=True))
+
+
 def test_dropout_draws_in_memory_order():
     compare(lambda m, f: f.dropout(m.ones(3, 4).t(), 0.5))
     compare(lambda m, f: f.dropout(m.ones(2, 3, 4).permute(1, 2, 0), 0.5))

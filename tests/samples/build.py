@@ -30,12 +30,11 @@ def _modules():
 
 
 def cases(samples, dtypes=None):
-    """(id, sample, case, dtype) for every case and dtype."""
+    """(id, sample, case, dtype) for every case and dtype: the sample's, unless others are given."""
     for s in samples:
         for c in s.cases:
             for d in dtypes or s.dtypes:
-                if d in s.dtypes or dtypes is not None:
-                    yield f"{s.name}({c})-{d}", s, c, d
+                yield f"{s.name}({c})-{d}", s, c, d
 
 
 def array(spec: T, dtype: str, seed: int) -> np.ndarray:
@@ -90,14 +89,14 @@ def wants_grad(case: Case) -> list[bool]:
     return flags
 
 
-def convert(value, make):
-    """Arguments with `make(array)` for each array."""
-    if isinstance(value, np.ndarray):
+def convert(value, make, kind=np.ndarray):
+    """Arguments with `make(array)` for each array, or for each value of another kind."""
+    if isinstance(value, kind):
         return make(value)
-    if isinstance(value, (list, tuple)) and tensors_in(value, np.ndarray):
-        return type(value)(convert(v, make) for v in value)
+    if isinstance(value, (list, tuple)) and tensors_in(value, kind):
+        return type(value)(convert(v, make, kind) for v in value)
     if isinstance(value, dict):
-        return {k: convert(v, make) for k, v in value.items()}
+        return {k: convert(v, make, kind) for k, v in value.items()}
     return value
 
 

@@ -7,6 +7,7 @@ from .softmax import softmax
 
 F = "nn.functional."
 X, TARGET = t(3, 4), index(3, high=4)
+LABELS = index(3, 4, low=-1, high=4)
 WEIGHT = t(4, low=0.5, high=2, grad=False)
 IMAGE, PIXELS = t(2, 3, 2, 2), index(2, 2, 2, high=3)
 
@@ -40,6 +41,33 @@ def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", l
     elif reduction == "sum":
         smooth = smooth.sum()
     return (1 - label_smoothing) * plain + label_smoothing / classes * smooth
+
+
+def reduce(values, reduction):
+    values = np.asarray(values)
+    return values if reduction == "none" else np.asarray(getattr(values, reduction)())
+
+
+def multi_margin(x, target, p=1, margin=1.0, weight=None, reduction="mean"):
+    scores, classes = x.reshape(-1, x.shape[-1]), x.shape[-1]
+    values = np.zeros(target.shape, x.dtype)
+    for n, own in enumerate(target.flat):
+        others = np.delete(scores[n], own)
+        gaps = np.maximum(margin - scores[n, own] + others, 0) ** p
+        values.flat[n] = gaps.sum() / classes * (1 if weight is None else weight[own])
+    return reduce(values, reduction)
+
+
+def multilabel_margin(x, target, reduction="mean"):
+    classes = x.shape[-1]
+    values = np.zeros(x.shape[:-1], x.dtype)
+    for n, (scores, row) in enumerate(
+        zip(x.reshape(-1, classes), target.reshape(-1, classes), strict=True)
+    ):
+        labels = row[: np.argmin(np.append(row, -1))]
+        others = np.delete(scores, labels)
+        values.flat[n] = sum(np.maximum(1 - scores[y] + others, 0).sum() for y in labels) / classes
+    return reduce(values, reduction)
 
 
 def reduced(function):
@@ -137,6 +165,21 @@ SAMPLES = [
     loss("margin_ranking_loss", case(t(3), t(3), SIGN, margin=0.1)),
     loss("soft_margin_loss", case(t(3), SIGN)),
     loss("multilabel_soft_margin_loss", case(X, P, WEIGHT)),
+    loss(
+        "multi_margin_loss",
+        *reductions(X, TARGET),
+        case(X, TARGET, p=2, margin=0.5, weight=WEIGHT),
+        case(t(4), index(high=4)),
+        case(t(0, 4), index(0, high=4), reduction="none"),
+        ref=multi_margin,
+    ),
+    loss(
+        "multilabel_margin_loss",
+        *reductions(X, LABELS),
+        case(t(4), index(4, low=-1, high=4)),
+        case(t(0, 4), index(0, 4, high=4), reduction="none"),
+        ref=multilabel_margin,
+    ),
     loss("cosine_embedding_loss", case(X, t(3, 4), SIGN)),
     loss(
         "triplet_margin_loss",
@@ -190,6 +233,73 @@ ERRORS = [
                 "avg is not a valid value for reduction",
             ),
             error(F + name, case(IMAGE, index(2, 3, 2, high=3)), RuntimeError, "size mismatch"),
+        )
+    ],
+    error(
+        F + "multi_margin_loss",
+        case(X, TARGET, p=3),
+        ValueError,
+        "only p == 1 and p == 2 supported",
+    ),
+    error(
+        F + "multi_margin_loss",
+        case(X, index(2, high=4)),
+        RuntimeError,
+        r"Expected target size \[3\], but got \[2\]",
+    ),
+    error(
+        F + "multi_margin_loss",
+        case(X, TARGET, weight=t(3)),
+        RuntimeError,
+        r"inconsistent weight size, expected 4 but got \[3\]",
+    ),
+    error(
+        F + "multi_margin_loss",
+        case(X, TARGET, weight=t(4, 1)),
+        ValueError,
+        "weight must be one-dimensional",
+    ),
+    error(
+        F + "multi_margin_loss",
+        case(X, index(3, low=4, high=5)),
+        RuntimeError,
+        "target out of range",
+    ),
+    error(
+        F + "multilabel_margin_loss",
+        case(X, index(3, high=4)),
+        RuntimeError,
+        r"inconsistent target size: \[3\] for input of size: \[3, 4\]",
+    ),
+    error(
+        F + "multilabel_margin_loss",
+        case(X, index(3, 4, low=-3, high=-1)),
+        RuntimeError,
+        "argument #2 'target' is out of range",
+    ),
+    *[
+        sample
+        for name, target in (("multi_margin_loss", (3,)), ("multilabel_margin_loss", (3, 4)))
+        for sample in (
+            error(
+                F + name,
+                case(t(2, 3, 4), index(*target, high=4)),
+                RuntimeError,
+                "Expected non-empty vector or matrix",
+            ),
+            error(
+                F + name,
+                case(X, index(*target, high=4, dtype="int32")),
+                RuntimeError,
+                "expected scalar type Long but found Int",
+            ),
+            error(
+                F + name,
+                case(X, index(*target, high=4)),
+                NotImplementedError,
+                "not implemented for 'Int'",
+                dtype="int32",
+            ),
         )
     ],
     error(

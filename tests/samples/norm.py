@@ -164,6 +164,18 @@ ERRORS = [
     ),
     error(
         F + "batch_norm",
+        case(ROWS, None, None, training=True, eps=0.0),
+        ValueError,
+        "batch_norm eps must be positive during training, but got 0.0",
+    ),
+    error(
+        F + "batch_norm",
+        case(ROWS, MEAN, VAR, eps=-1.0),
+        ValueError,
+        "batch_norm eps must be non-negative, but got -1.0",
+    ),
+    error(
+        F + "batch_norm",
         case(ROWS, None, None),
         RuntimeError,
         "running_mean must be defined in evaluation mode",

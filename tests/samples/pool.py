@@ -163,8 +163,8 @@ ERRORS = [
         F + "max_pool2d",
         case(X, 2, padding=2),
         RuntimeError,
-        "pad should be at most half of effective kernel size, "
-        "but got pad=2, kernel_size=2 and dilation=1",
+        "pad should be at most half of effective kernel size, but got pad=2, kernel_size=2 and "
+        "dilation=1",
     ),
     error(
         F + "max_pool2d",

@@ -25,6 +25,8 @@ from .vmath import (
     exp2,
     expm1,
     far,
+    fetch,
+    fetch_result,
     log,
     log1p,
     log2,
@@ -44,7 +46,7 @@ from .vmath import (
 __all__ = ["float32", "float64", "int8", "int16", "int32", "int64", "prange", "uint8"]
 __all__ += ["cosh", "erf", "erfc", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10"]
 __all__ += ["atan", "cos", "cos_near", "far", "pow", "sigmoid", "silu", "sin", "sin_near", "sinh"]
-__all__ += ["tan", "tan_near", "tanh", "wide"]
+__all__ += ["fetch", "fetch_result", "tan", "tan_near", "tanh", "wide"]
 
 inf, nan = math.inf, math.nan
 

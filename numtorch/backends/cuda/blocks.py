@@ -1,4 +1,4 @@
-"""Sums, running sums and extremes over the threads of a block: one result for each block.
+"""Sums, running sums and maxima over the threads of a block: one result for each block.
 
 `parts` is the kernel's `cuda.shared.array(THREADS, dtype)`. All THREADS threads must call, and all
 get the result. The tree has one shape, so sums are the same in every run.
@@ -6,7 +6,7 @@ get the result. The tree has one shape, so sums are the same in every run.
 
 from .jit import THREADS, cuda, inline
 
-__all__ = ["block_max", "block_min", "block_scan", "block_sum"]
+__all__ = ["block_max", "block_scan", "block_sum"]
 
 
 @inline
@@ -37,24 +37,6 @@ def block_max(parts, value):
         if thread < half:
             other = parts[thread + half]
             if not parts[thread] >= other and parts[thread] == parts[thread]:
-                parts[thread] = other
-        half //= 2
-    cuda.syncthreads()
-    return parts[0]
-
-
-@inline
-def block_min(parts, value):
-    """The smallest of every thread's `value`; NaN if one is."""
-    thread = cuda.threadIdx.x
-    cuda.syncthreads()
-    parts[thread] = value
-    half = THREADS // 2
-    while half > 0:
-        cuda.syncthreads()
-        if thread < half:
-            other = parts[thread + half]
-            if not parts[thread] <= other and parts[thread] == parts[thread]:
                 parts[thread] = other
         half //= 2
     cuda.syncthreads()

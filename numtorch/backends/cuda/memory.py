@@ -174,9 +174,8 @@ def _memory_errors(nbytes: int, index: int | None):
             raise
         free, total = free_and_total(index)
         raise OutOfMemoryError(
-            f"CUDA out of memory. Tried to allocate {nbytes / 2**20:.2f} MiB. "
-            f"GPU {index or 0} has a total capacity of {total / 2**30:.2f} GiB "
-            f"of which {free / 2**30:.2f} GiB is free; "
+            f"CUDA out of memory. Tried to allocate {nbytes / 2**20:.2f} MiB. GPU {index or 0} has "
+            f"a total capacity of {total / 2**30:.2f} GiB of which {free / 2**30:.2f} GiB is free; "
             f"tensors of this process use {allocated(index or 0) / 2**30:.2f} GiB."
         ) from error
 

@@ -23,7 +23,7 @@ def pattern(text: str) -> str:
 
 
 def positive(text: str) -> int:
-    """An option's value that is a number of threads."""
+    """An option's value that is a positive number."""
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"expected a positive number, but got {text!r}")
     return int(text)
@@ -81,10 +81,8 @@ def run(options) -> int:
         f"ceilings measured now, {threads}memory {limits['bandwidth'] / 1e9:.1f} GB/s (a = b), "
         f"FMA {limits['flops'] / 1e9:.0f} GFLOP/s (float32)\n"
     )
-    chosen, other = (
-        runner.chosen_cases(options.ops or "", options.quick),
-        runner.rival(options.device),
-    )
+    chosen = runner.chosen_cases(options.ops or "", options.quick)
+    other = runner.rival(options.device)
     result["cases"] = runner.run(chosen, options.quick, options.device, limits, other)
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(result, indent=1) + "\n")

@@ -31,7 +31,47 @@ def pair(owner, number, element):
     return element
 
 
-class Sequential(Module):
+class _ModuleSequence(Module):
+    """What `Sequential` and `ModuleList` share: modules that are found by their position."""
+
+    def _name_at(self, index):
+        return list(self._modules)[position(index, len(self))]
+
+    def _set_all(self, modules):
+        """Hold these modules, named by their positions."""
+        self._modules = {str(i): module for i, module in enumerate(modules)}
+
+    def __setitem__(self, idx, module):
+        setattr(self, self._name_at(idx), module)
+
+    def __delitem__(self, idx):
+        names = list(self._modules)[idx] if isinstance(idx, slice) else [self._name_at(idx)]
+        for name in names:
+            delattr(self, name)
+        self._set_all(self)
+
+    def __len__(self):
+        return len(self._modules)
+
+    def __iter__(self):
+        return iter(self._modules.values())
+
+    def __dir__(self):
+        return [name for name in super().__dir__() if not name.isdigit()]
+
+    def append(self, module):
+        """Add a module at the end; returns the container."""
+        self.add_module(str(len(self)), module)
+        return self
+
+    def pop(self, key):
+        """Take a module, or a slice of them, out by its position; returns it."""
+        module = self[key]
+        del self[key]
+        return module
+
+
+class Sequential(_ModuleSequence):
     """Modules called one after the other, each with the output of the one before.
 
     Made of modules, or of one OrderedDict of named modules.
@@ -49,35 +89,10 @@ class Sequential(Module):
             input = module(input)
         return input
 
-    def _name_at(self, index):
-        return list(self._modules)[position(index, len(self))]
-
-    def _set_all(self, modules):
-        """Hold these modules, named by their positions."""
-        self._modules = {str(i): module for i, module in enumerate(modules)}
-
     def __getitem__(self, idx):
         if isinstance(idx, slice):
             return type(self)(OrderedDict(list(self._modules.items())[idx]))
         return self._modules[self._name_at(idx)]
-
-    def __setitem__(self, idx, module):
-        setattr(self, self._name_at(idx), module)
-
-    def __delitem__(self, idx):
-        names = list(self._modules)[idx] if isinstance(idx, slice) else [self._name_at(idx)]
-        for name in names:
-            delattr(self, name)
-        self._set_all(self._modules.values())
-
-    def __len__(self):
-        return len(self._modules)
-
-    def __iter__(self):
-        return iter(self._modules.values())
-
-    def __dir__(self):
-        return [name for name in super().__dir__() if not name.isdigit()]
 
     def __add__(self, other):
         self._check_addend(other)
@@ -110,11 +125,6 @@ class Sequential(Module):
         if other <= 0:
             raise ValueError(f"Non-positive multiplication factor {other} for {type(self)}")
 
-    def append(self, module):
-        """Add a module at the end; returns the container."""
-        self.add_module(str(len(self)), module)
-        return self
-
     def extend(self, sequential):
         """Add modules at the end; returns the container."""
         for module in list(sequential):
@@ -132,14 +142,8 @@ class Sequential(Module):
         self._set_all(modules)
         return self
 
-    def pop(self, key):
-        """Take a module out by its position; returns it."""
-        module = self[key]
-        del self[key]
-        return module
 
-
-class ModuleList(Module):
+class ModuleList(_ModuleSequence):
     """A list of modules, which are children of the list."""
 
     def __init__(self, modules=None):
@@ -147,37 +151,16 @@ class ModuleList(Module):
         if modules is not None:
             self.extend(modules)
 
-    def _name_at(self, idx):
-        return str(position(idx, len(self)))
-
     def __getitem__(self, idx):
         if isinstance(idx, slice):
             return type(self)(list(self._modules.values())[idx])
         return self._modules[self._name_at(idx)]
-
-    def __setitem__(self, idx, module):
-        setattr(self, self._name_at(idx), module)
-
-    def __delitem__(self, idx):
-        names = list(self._modules)[idx] if isinstance(idx, slice) else [self._name_at(idx)]
-        for name in names:
-            delattr(self, name)
-        self._modules = {str(i): module for i, module in enumerate(self)}
-
-    def __len__(self):
-        return len(self._modules)
-
-    def __iter__(self):
-        return iter(self._modules.values())
 
     def __iadd__(self, modules):
         return self.extend(modules)
 
     def __add__(self, other):
         return ModuleList(chain(self, other))
-
-    def __dir__(self):
-        return [name for name in super().__dir__() if not name.isdigit()]
 
     def __repr__(self):
         """Equal neighbours are printed once, as (0-2): 3 x ..."""
@@ -198,11 +181,6 @@ class ModuleList(Module):
         body = "".join(f"  {indented(line)}\n" for line in lines)
         return f"{self._get_name()}(\n{body})"
 
-    def append(self, module):
-        """Add a module at the end; returns the list."""
-        self.add_module(str(len(self)), module)
-        return self
-
     def extend(self, modules):
         """Add modules at the end; returns the list."""
         if not isinstance(modules, Iterable):
@@ -218,14 +196,7 @@ class ModuleList(Module):
         """Put a module before a position."""
         modules = list(self)
         modules.insert(index, module)
-        for i, each in enumerate(modules):
-            self._modules[str(i)] = each
-
-    def pop(self, key):
-        """Take a module, or a slice of them, out by its position; returns it."""
-        module = self[key]
-        del self[key]
-        return module
+        self._set_all(modules)
 
 
 class ModuleDict(Module):

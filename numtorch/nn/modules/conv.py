@@ -144,15 +144,17 @@ class _Conv(_ConvNd):
             dtype,
         )
 
-    def _convolved(self, convolve, input):
+    def forward(self, input):
+        """(N, C, *) -> (N, O, *)."""
+        return self._conv_forward(input, self.weight, self.bias)
+
+    def _conv_forward(self, input, weight, bias):
         padding = self.padding
         if self.padding_mode != "zeros":
             widths = self._reversed_padding_repeated_twice
             input = functional.pad(input, widths, mode=self.padding_mode)
             padding = (0,) * self.spatial
-        return convolve(
-            input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
-        )
+        return self._convolve(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
 
 class Conv1d(_Conv):
@@ -162,10 +164,7 @@ class Conv1d(_Conv):
     """
 
     spatial = 1
-
-    def forward(self, input):
-        """(N, C, L) -> (N, O, L')."""
-        return self._convolved(functional.conv1d, input)
+    _convolve = staticmethod(functional.conv1d)
 
 
 class Conv2d(_Conv):
@@ -175,10 +174,7 @@ class Conv2d(_Conv):
     """
 
     spatial = 2
-
-    def forward(self, input):
-        """(N, C, H, W) -> (N, O, H', W')."""
-        return self._convolved(functional.conv2d, input)
+    _convolve = staticmethod(functional.conv2d)
 
 
 class Conv3d(_Conv):
@@ -188,10 +184,7 @@ class Conv3d(_Conv):
     """
 
     spatial = 3
-
-    def forward(self, input):
-        """(N, C, D, H, W) -> (N, O, D', H', W')."""
-        return self._convolved(functional.conv3d, input)
+    _convolve = staticmethod(functional.conv3d)
 
 
 class _ConvTranspose(_ConvNd):
@@ -232,8 +225,9 @@ class _ConvTranspose(_ConvNd):
             repeated(output_padding, n),
         )
 
-    def _transposed(self, convolve, input, output_size):
-        return convolve(
+    def forward(self, input, output_size=None):
+        """(N, C, *) -> (N, O, *)."""
+        return self._convolve(
             input,
             self.weight,
             self.bias,
@@ -280,10 +274,7 @@ class ConvTranspose1d(_ConvTranspose):
     """
 
     spatial = 1
-
-    def forward(self, input, output_size=None):
-        """(N, C, L) -> (N, O, L')."""
-        return self._transposed(functional.conv_transpose1d, input, output_size)
+    _convolve = staticmethod(functional.conv_transpose1d)
 
 
 class ConvTranspose2d(_ConvTranspose):
@@ -293,10 +284,7 @@ class ConvTranspose2d(_ConvTranspose):
     """
 
     spatial = 2
-
-    def forward(self, input, output_size=None):
-        """(N, C, H, W) -> (N, O, H', W')."""
-        return self._transposed(functional.conv_transpose2d, input, output_size)
+    _convolve = staticmethod(functional.conv_transpose2d)
 
 
 class ConvTranspose3d(_ConvTranspose):
@@ -306,7 +294,4 @@ class ConvTranspose3d(_ConvTranspose):
     """
 
     spatial = 3
-
-    def forward(self, input, output_size=None):
-        """(N, C, D, H, W) -> (N, O, D', H', W')."""
-        return self._transposed(functional.conv_transpose3d, input, output_size)
+    _convolve = staticmethod(functional.conv_transpose3d)

@@ -36,14 +36,14 @@ class Unflatten(Module):
             raise TypeError(f"dim must be an int, but found type {type(dim).__name__}")
         if not isinstance(unflattened_size, tuple | list):
             raise TypeError(
-                "unflattened_size must be a tuple of ints, "
-                f"but found type {type(unflattened_size).__name__}"
+                "unflattened_size must be a tuple of ints, but found type "
+                f"{type(unflattened_size).__name__}"
             )
         for i, size in enumerate(unflattened_size):
             if not isinstance(size, int):
                 raise TypeError(
-                    "unflattened_size must be tuple of ints, "
-                    f"but found element of type {type(size).__name__} at pos {i}"
+                    "unflattened_size must be tuple of ints, but found element of type "
+                    f"{type(size).__name__} at pos {i}"
                 )
         self.dim, self.unflattened_size = dim, unflattened_size
 

@@ -62,21 +62,13 @@ class _InstanceNorm(NormBase):
             self.eps,
         )
 
-    def _load_from_state_dict(
-        self,
-        state_dict,
-        prefix,
-        local_metadata,
-        strict,
-        missing_keys,
-        unexpected_keys,
-        error_msgs,
-    ):
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *args):
         # torch before 0.4 kept running statistics even where they were not used
         if local_metadata.get("version") is None and not self.track_running_stats:
             names = ("running_mean", "running_var")
             found = [f"{prefix}{name}" for name in names if f"{prefix}{name}" in state_dict]
             if found:
+                error_msgs = args[-1]
                 error_msgs.append(
                     "Unexpected running stats buffer(s) "
                     + " and ".join(f'"{key}"' for key in found)
@@ -84,15 +76,7 @@ class _InstanceNorm(NormBase):
                 )
                 for key in found:
                     state_dict.pop(key)
-        super()._load_from_state_dict(
-            state_dict,
-            prefix,
-            local_metadata,
-            strict,
-            missing_keys,
-            unexpected_keys,
-            error_msgs,
-        )
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
 
 
 class InstanceNorm1d(_InstanceNorm):

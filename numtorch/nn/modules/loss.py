@@ -1,7 +1,6 @@
 """Losses: how far predictions are from targets, as one number (or one for each sample)."""
 
-import warnings
-
+from ...ops.loss.reduction import legacy
 from .. import functional
 from .module import Module
 
@@ -17,25 +16,13 @@ __all__ = [
 ]
 
 
-def legacy_reduction(size_average, reduce):
-    """The reduction that torch's two old flags mean; warns."""
-    summed = "sum" if size_average is False else "mean"
-    reduction = "none" if reduce is False else summed
-    warnings.warn(
-        "size_average and reduce args will be deprecated, "
-        f"please use reduction='{reduction}' instead.",
-        stacklevel=4,
-    )
-    return reduction
-
-
 class _Loss(Module):
     """A loss with a reduction: "mean", "sum" or "none"."""
 
     def __init__(self, size_average=None, reduce=None, reduction="mean"):
         super().__init__()
         if size_average is not None or reduce is not None:
-            reduction = legacy_reduction(size_average, reduce)
+            reduction = legacy(size_average, reduce)
         self.reduction = reduction
 
 

@@ -27,8 +27,9 @@ class _MaxPoolNd(Module):
         self.padding, self.dilation = padding, dilation
         self.return_indices, self.ceil_mode = return_indices, ceil_mode
 
-    def _pooled(self, pool, input):
-        return pool(
+    def forward(self, input):
+        """(N, C, *) -> (N, C, *)."""
+        return self._pool(
             input,
             self.kernel_size,
             self.stride,
@@ -52,9 +53,7 @@ class MaxPool1d(_MaxPoolNd):
     (N, C, L) -> (N, C, L'), or both without N
     """
 
-    def forward(self, input):
-        """(N, C, L) -> (N, C, L')."""
-        return self._pooled(functional.max_pool1d, input)
+    _pool = staticmethod(functional.max_pool1d)
 
 
 class MaxPool2d(_MaxPoolNd):
@@ -63,9 +62,7 @@ class MaxPool2d(_MaxPoolNd):
     (N, C, H, W) -> (N, C, H', W'), or both without N
     """
 
-    def forward(self, input):
-        """(N, C, H, W) -> (N, C, H', W')."""
-        return self._pooled(functional.max_pool2d, input)
+    _pool = staticmethod(functional.max_pool2d)
 
 
 class MaxPool3d(_MaxPoolNd):
@@ -74,9 +71,7 @@ class MaxPool3d(_MaxPoolNd):
     (N, C, D, H, W) -> (N, C, D', H', W'), or both without N
     """
 
-    def forward(self, input):
-        """(N, C, D, H, W) -> (N, C, D', H', W')."""
-        return self._pooled(functional.max_pool3d, input)
+    _pool = staticmethod(functional.max_pool3d)
 
 
 class AvgPool1d(Module):
@@ -126,8 +121,9 @@ class _AvgPoolNd(Module):
         self.padding, self.ceil_mode = padding, ceil_mode
         self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
 
-    def _pooled(self, pool, input):
-        return pool(
+    def forward(self, input):
+        """(N, C, *) -> (N, C, *)."""
+        return self._pool(
             input,
             self.kernel_size,
             self.stride,
@@ -148,9 +144,7 @@ class AvgPool2d(_AvgPoolNd):
     (N, C, H, W) -> (N, C, H', W'), or both without N
     """
 
-    def forward(self, input):
-        """(N, C, H, W) -> (N, C, H', W')."""
-        return self._pooled(functional.avg_pool2d, input)
+    _pool = staticmethod(functional.avg_pool2d)
 
 
 class AvgPool3d(_AvgPoolNd):
@@ -159,62 +153,58 @@ class AvgPool3d(_AvgPoolNd):
     (N, C, D, H, W) -> (N, C, D', H', W'), or both without N
     """
 
-    def forward(self, input):
-        """(N, C, D, H, W) -> (N, C, D', H', W')."""
-        return self._pooled(functional.avg_pool3d, input)
+    _pool = staticmethod(functional.avg_pool3d)
 
 
-class _AdaptiveAvgPoolNd(Module):
+class _AdaptivePoolNd(Module):
     def __init__(self, output_size):
         super().__init__()
         self.output_size = output_size
+
+    def forward(self, input):
+        """(N, C, *) -> (N, C, *output_size)."""
+        return self._pool(input, self.output_size)
 
     def extra_repr(self):
         """The output size."""
         return f"output_size={self.output_size}"
 
 
-class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
+class AdaptiveAvgPool1d(_AdaptivePoolNd):
     """The means of as many windows as give the wanted output size; None keeps the input's size.
 
     (N, C, L) -> (N, C, *output_size), or both without N
     """
 
-    def forward(self, input):
-        """(N, C, L) -> (N, C, L')."""
-        return functional.adaptive_avg_pool1d(input, self.output_size)
+    _pool = staticmethod(functional.adaptive_avg_pool1d)
 
 
-class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
+class AdaptiveAvgPool2d(_AdaptivePoolNd):
     """The means of as many windows as give the wanted output size; None keeps the input's size.
 
     (N, C, H, W) -> (N, C, *output_size), or both without N
     """
 
-    def forward(self, input):
-        """(N, C, H, W) -> (N, C, H', W')."""
-        return functional.adaptive_avg_pool2d(input, self.output_size)
+    _pool = staticmethod(functional.adaptive_avg_pool2d)
 
 
-class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
+class AdaptiveAvgPool3d(_AdaptivePoolNd):
     """The means of as many windows as give the wanted output size; None keeps the input's size.
 
     (N, C, D, H, W) -> (N, C, *output_size), or both without N
     """
 
-    def forward(self, input):
-        """(N, C, D, H, W) -> (N, C, D', H', W')."""
-        return functional.adaptive_avg_pool3d(input, self.output_size)
+    _pool = staticmethod(functional.adaptive_avg_pool3d)
 
 
-class _AdaptiveMaxPoolNd(Module):
+class _AdaptiveMaxPoolNd(_AdaptivePoolNd):
     def __init__(self, output_size, return_indices=False):
-        super().__init__()
-        self.output_size, self.return_indices = output_size, return_indices
+        super().__init__(output_size)
+        self.return_indices = return_indices
 
-    def extra_repr(self):
-        """The output size."""
-        return f"output_size={self.output_size}"
+    def forward(self, input):
+        """(N, C, *) -> (N, C, *output_size)."""
+        return self._pool(input, self.output_size, self.return_indices)
 
 
 class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
@@ -223,9 +213,7 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
     (N, C, L) -> (N, C, *output_size), or both without N
     """
 
-    def forward(self, input):
-        """(N, C, L) -> (N, C, L')."""
-        return functional.adaptive_max_pool1d(input, self.output_size, self.return_indices)
+    _pool = staticmethod(functional.adaptive_max_pool1d)
 
 
 class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
@@ -234,9 +222,7 @@ class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
     (N, C, H, W) -> (N, C, *output_size), or both without N
     """
 
-    def forward(self, input):
-        """(N, C, H, W) -> (N, C, H', W')."""
-        return functional.adaptive_max_pool2d(input, self.output_size, self.return_indices)
+    _pool = staticmethod(functional.adaptive_max_pool2d)
 
 
 class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
@@ -245,9 +231,7 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     (N, C, D, H, W) -> (N, C, *output_size), or both without N
     """
 
-    def forward(self, input):
-        """(N, C, D, H, W) -> (N, C, D', H', W')."""
-        return functional.adaptive_max_pool3d(input, self.output_size, self.return_indices)
+    _pool = staticmethod(functional.adaptive_max_pool3d)
 
 
 class _LPPoolNd(Module):
@@ -256,8 +240,11 @@ class _LPPoolNd(Module):
         self.norm_type, self.kernel_size = norm_type, kernel_size
         self.stride, self.ceil_mode = stride, ceil_mode
 
-    def _pooled(self, pool, input):
-        return pool(input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode)
+    def forward(self, input):
+        """(N, C, *) -> (N, C, *)."""
+        return self._pool(
+            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
+        )
 
     def extra_repr(self):
         """The window."""
@@ -273,9 +260,7 @@ class LPPool1d(_LPPoolNd):
     (N, C, L) -> (N, C, L'), or both without N
     """
 
-    def forward(self, input):
-        """(N, C, L) -> (N, C, L')."""
-        return self._pooled(functional.lp_pool1d, input)
+    _pool = staticmethod(functional.lp_pool1d)
 
 
 class LPPool2d(_LPPoolNd):
@@ -284,9 +269,7 @@ class LPPool2d(_LPPoolNd):
     (N, C, H, W) -> (N, C, H', W'), or both without N
     """
 
-    def forward(self, input):
-        """(N, C, H, W) -> (N, C, H', W')."""
-        return self._pooled(functional.lp_pool2d, input)
+    _pool = staticmethod(functional.lp_pool2d)
 
 
 class LPPool3d(_LPPoolNd):
@@ -295,6 +278,4 @@ class LPPool3d(_LPPoolNd):
     (N, C, D, H, W) -> (N, C, D', H', W'), or both without N
     """
 
-    def forward(self, input):
-        """(N, C, D, H, W) -> (N, C, D', H', W')."""
-        return self._pooled(functional.lp_pool3d, input)
+    _pool = staticmethod(functional.lp_pool3d)

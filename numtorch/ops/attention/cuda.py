@@ -8,7 +8,7 @@ al., "FlashAttention", 2022.
 import math
 
 from ...backends.cuda import memory
-from ...backends.cuda.jit import TILE, cuda, grid, inline, kernel
+from ...backends.cuda.jit import TILE, cuda, grid, inline, kernel, like
 from . import layout
 
 EACH = 4
@@ -37,13 +37,31 @@ def row_product(left, right, x, x_at, x_pitch, x_rows, y, y_at, y_pitch, y_rows,
 
 
 @inline
-def seen(score, mask, at, added):
-    """A score with the mask's number added to it, or -inf where the mask is False."""
+def masked(score, mask, starts, pitch, item, batch, i, j, queries, keys, causal, added):
+    """A score with the mask's number added to it, or -inf where query i does not see key j."""
+    if i >= queries or j >= keys or (causal and j > i):
+        return like(score, -math.inf)
     if mask is None:
         return score
+    at = starts[4 * batch + item] + i * pitch[4] + j * pitch[5]
     if added is None:
-        return score if mask[at] else type(score)(-math.inf)
+        return score if mask[at] else like(score, -math.inf)
     return score + mask[at]
+
+
+@inline
+def place(job, rows, columns):
+    """What a block does of a job: (item of the batch, first row, the thread's first column)."""
+    across = max(1, (columns + COLUMNS - 1) // COLUMNS)
+    down = (rows + TILE - 1) // TILE
+    column = job % across * COLUMNS + cuda.threadIdx.x
+    return job // across // down, job // across % down * TILE, column
+
+
+@inline
+def jobs(batch, rows, columns):
+    """How many blocks of TILE rows and COLUMNS columns there are; rows without columns are one."""
+    return batch * ((rows + TILE - 1) // TILE) * max(1, (columns + COLUMNS - 1) // COLUMNS)
 
 
 @kernel
@@ -58,11 +76,8 @@ def attend_tiles(
     parts = cuda.shared.array((TILE, PADDED), out.dtype)
     held = cuda.local.array(EACH, out.dtype)
     ty, tx = cuda.threadIdx.y, cuda.threadIdx.x
-    down, across = (queries + TILE - 1) // TILE, (width + COLUMNS - 1) // COLUMNS
-    for job in range(cuda.blockIdx.x, batch * down * across, cuda.gridDim.x):
-        column = job % across * COLUMNS + tx
-        item = job // across // down
-        first = job // across % down * TILE
+    for job in range(cuda.blockIdx.x, jobs(batch, queries, width), cuda.gridDim.x):
+        item, first, column = place(job, queries, width)
         i = first + ty
         k_at, v_at = starts[batch + item], starts[2 * batch + item]
         for n in range(EACH):
@@ -74,12 +89,9 @@ def attend_tiles(
                 left, right, q, starts[item] + first * pitch[0], pitch[0], queries - first,
                 k, k_at + begin * pitch[1], pitch[1], keys - begin, depth,
             )  # fmt: skip
-            j = begin + tx
-            if i < queries and j < keys and not (causal and j > i):
-                at = starts[4 * batch + item] + i * pitch[4] + j * pitch[5]
-                score = seen(score, mask, at, added)
-            else:
-                score = T(-math.inf)
+            score = masked(
+                score, mask, starts, pitch, item, batch, i, begin + tx, queries, keys, causal, added
+            )
             parts[ty, tx] = score
             cuda.syncthreads()
             high = most
@@ -137,11 +149,8 @@ def query_grads(
     parts = cuda.shared.array((TILE, PADDED), dq.dtype)
     held = cuda.local.array(EACH, dq.dtype)
     ty, tx = cuda.threadIdx.y, cuda.threadIdx.x
-    down, across = (queries + TILE - 1) // TILE, (depth + COLUMNS - 1) // COLUMNS
-    for job in range(cuda.blockIdx.x, batch * down * across, cuda.gridDim.x):
-        column = job % across * COLUMNS + tx
-        item = job // across // down
-        first = job // across % down * TILE
+    for job in range(cuda.blockIdx.x, jobs(batch, queries, depth), cuda.gridDim.x):
+        item, first, column = place(job, queries, depth)
         i = first + ty
         k_at, v_at = starts[batch + item], starts[2 * batch + item]
         for n in range(EACH):
@@ -158,11 +167,10 @@ def query_grads(
                 left, right, g, starts[5 * batch + item] + first * pitch[6], pitch[6],
                 queries - first, v, v_at + begin * pitch[2], pitch[2], keys - begin, width,
             )  # fmt: skip
-            j = begin + tx
-            weight = T(0)
-            if i < queries and j < keys and not (causal and j > i) and level != T(-math.inf):
-                at = starts[4 * batch + item] + i * pitch[4] + j * pitch[5]
-                weight = math.exp(seen(score, mask, at, added) - level)
+            score = masked(
+                score, mask, starts, pitch, item, batch, i, begin + tx, queries, keys, causal, added
+            )
+            weight = T(0) if score == T(-math.inf) else math.exp(score - level)
             parts[ty, tx] = weight * (slope - centre) * T(scale)
             cuda.syncthreads()
             for x in range(min(TILE, keys - begin)):
@@ -192,11 +200,8 @@ def key_grads(
     slopes = cuda.shared.array((TILE, PADDED), dk.dtype)
     held_k, held_v = cuda.local.array(EACH, dk.dtype), cuda.local.array(EACH, dk.dtype)
     ty, tx = cuda.threadIdx.y, cuda.threadIdx.x
-    down, across = (keys + TILE - 1) // TILE, (max(depth, width) + COLUMNS - 1) // COLUMNS
-    for job in range(cuda.blockIdx.x, batch * down * across, cuda.gridDim.x):
-        column = job % across * COLUMNS + tx
-        item = job // across // down
-        begin = job // across % down * TILE
+    for job in range(cuda.blockIdx.x, jobs(batch, keys, max(depth, width)), cuda.gridDim.x):
+        item, begin, column = place(job, keys, max(depth, width))
         j = begin + ty
         for n in range(EACH):
             held_k[n], held_v[n] = T(0), T(0)
@@ -212,13 +217,13 @@ def key_grads(
                 g, g_at, pitch[6], queries - first, width,
             )  # fmt: skip
             i = first + tx
+            score = masked(
+                score, mask, starts, pitch, item, batch, i, j, queries, keys, causal, added
+            )
             weight, change = T(0), T(0)
-            if i < queries and j < keys and not (causal and j > i):
-                level = sums[item * queries + i]
-                if level != T(-math.inf):
-                    at = starts[4 * batch + item] + i * pitch[4] + j * pitch[5]
-                    weight = math.exp(seen(score, mask, at, added) - level)
-                    change = weight * (slope - delta[item * queries + i]) * T(scale)
+            if score != T(-math.inf):
+                weight = math.exp(score - sums[item * queries + i])
+                change = weight * (slope - delta[item * queries + i]) * T(scale)
             weights[ty, tx], slopes[ty, tx] = weight, change
             cuda.syncthreads()
             for x in range(min(TILE, queries - first)):
@@ -247,7 +252,7 @@ def _numbers(facts, index, is_causal, scale):
 
 
 def _blocks(batch, rows, columns):
-    return grid(batch * -(-rows // TILE) * -(-columns // COLUMNS), 1)[0], (TILE, TILE)
+    return grid(batch * -(-rows // TILE) * max(1, -(-columns // COLUMNS)), 1)[0], (TILE, TILE)
 
 
 def attention_op(query, key, value, mask, out, sums, *, is_causal, scale):
@@ -255,7 +260,7 @@ def attention_op(query, key, value, mask, out, sums, *, is_causal, scale):
     facts = layout.Facts(query, key, value, mask, out)
     given = _numbers(facts, out.device.index, is_causal, scale)
     launch = attend_tiles.compile(query, key, value, mask, out, sums, *given)[
-        _blocks(facts.batch, facts.queries, max(1, facts.width))
+        _blocks(facts.batch, facts.queries, facts.width)
     ]
     return lambda *arrays: launch(*arrays, *given)
 

@@ -461,10 +461,8 @@ def from_array(array: np.ndarray) -> Tensor:
         if s < 0 and n > 1:
             raise ValueError(
                 "At least one stride in the given numpy array is negative, and tensors with "
-                "negative strides are not "
-                "currently supported. (You can probably work around this by making a copy of your "
-                "array with "
-                "array.copy().) "
+                "negative strides are not currently supported. (You can probably work around this "
+                "by making a copy of your array with array.copy().) "
             )
     spec = Spec.of(array.shape, d, strides=None if array.flags.c_contiguous else strides)
     t = wrap(array, spec)
@@ -489,10 +487,9 @@ def from_numpy(ndarray) -> Tensor:
 
         warnings.warn(
             "The given NumPy array is not writable, and PyTorch does not support non-writable "
-            "tensors. This means writing "
-            "to this tensor will result in undefined behavior. You may want to copy the array to "
-            "protect its data or make "
-            "it writable before converting it to a tensor.",
+            "tensors. This means writing to this tensor will result in undefined behavior. You may "
+            "want to copy the array to protect its data or make it writable before converting it "
+            "to a tensor.",
             stacklevel=2,
         )
     return from_array(ndarray)

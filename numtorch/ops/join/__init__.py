@@ -99,9 +99,8 @@ def _stack(*tensors, dim):
     for k, s in enumerate(tensors):
         if s.shape != first.shape:
             raise RuntimeError(
-                f"stack expects each tensor to be equal size, but got {list(first.shape)} at "
-                f"entry 0 and {list(s.shape)} "
-                f"at entry {k}"
+                f"stack expects each tensor to be equal size, but got {list(first.shape)} at entry "
+                f"0 and {list(s.shape)} at entry {k}"
             )
     return first.like(
         shape=(*first.shape[:dim], len(tensors), *first.shape[dim:]), dtype=_promoted(tensors)
@@ -296,9 +295,8 @@ def _split_evenly(input, sections, dim, name, least):
     n = input._spec.shape[dim]
     if isinstance(sections, int) and (sections == 0 or n % sections):
         raise RuntimeError(
-            f"torch.{name} attempted to split along dimension {dim}, but the size of the "
-            f"dimension {n} is not divisible by "
-            f"the split_size {sections}!"
+            f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
+            f"{n} is not divisible by the split_size {sections}!"
         )
     return tensor_split(input, sections, dim)
 

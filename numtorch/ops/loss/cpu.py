@@ -141,7 +141,7 @@ def cross_rows(x, target, weight, saved, count, classes, ignore, smooth, double)
         i = np.int64(piece)
         base = i * classes
         t = np.int64(target[i])
-        most = row_maximum(x, base, classes, double)
+        most = row_maximum(x, base, classes)
         total = T(0)
         for j in range(classes):
             d = x[base + j] - most

@@ -19,11 +19,12 @@ from .batches import starts
 from .tile import ROWS, VECTORS, product_tile
 
 DEPTH = 384  # of a block: its columns of the second operand are copied to the stack in panels
-TALL, WIDE = 256, 768  # of a block: its rows of the first operand lie in the L2 cache
+TALL, WIDE = 256 // ROWS * ROWS, 768  # of a block: its rows lie in the L2 cache
 PIECES = 8  # blocks that a large product is cut into at least
 PACK = 1 << 18  # bytes of a second operand whose rows are too far apart to be read in place
 REPACK = 1 << 17  # bytes of a transposed first operand that is copied first
-tile1, tile2, tile3 = (product_tile(n + 1) for n in range(VECTORS))
+PANEL = 3 if VECTORS == 3 else 6  # vectors of columns that are copied together: 192 bytes
+tile1, tile2, tile3 = (product_tile(min(n, VECTORS)) for n in (1, 2, 3))
 
 
 @kernel
@@ -36,7 +37,7 @@ def matrix_products(
     One iteration of the parallel loop owns `tall` rows by `wide` columns of one result.
     """
     by_rows, by_columns = (m + tall - 1) // tall, (n + wide - 1) // wide
-    panel = 3 * lanes
+    panel = PANEL * lanes
     for piece in prange(batches * by_rows * by_columns):
         rest = np.int64(piece)
         part = rest // by_columns
@@ -59,30 +60,32 @@ def matrix_products(
                         for l in range(0, deep, lanes):  # noqa: E741
                             for i in range(0, width, lanes):
                                 at = base + i * bn + l * bk
-                                rows, across = min(lanes, width - i), min(lanes, deep - l)
+                                rows, taken = min(lanes, width - i), min(lanes, deep - l)
                                 to = l * panel + i
-                                transposed_tile(b, at, bn, columns, to, panel, rows, across)
+                                transposed_tile(b, at, bn, columns, to, panel, rows, taken)
                     base = 0
-                for i in range(top, bottom, ROWS):
-                    start, at, step = first, j, 0
-                    if begin > 0:
-                        start, at, step = out, z + i * n + j, n
-                    used, from_, to = min(ROWS, bottom - i), x + i * am + begin * ak, z + i * n + j
-                    if width > 2 * lanes:
-                        tile3(
-                            a, from_, am, ak, used, columns, base, pitch, deep, start, at, step,
-                            out, to, n, width,
-                        )  # fmt: skip
-                    elif width > lanes:
-                        tile2(
-                            a, from_, am, ak, used, columns, base, pitch, deep, start, at, step,
-                            out, to, n, width,
-                        )  # fmt: skip
-                    else:
-                        tile1(
-                            a, from_, am, ak, used, columns, base, pitch, deep, start, at, step,
-                            out, to, n, width,
-                        )  # fmt: skip
+                for side in range(0, width, VECTORS * lanes):
+                    across = min(VECTORS * lanes, width - side)
+                    for i in range(top, bottom, ROWS):
+                        used, from_ = min(ROWS, bottom - i), x + i * am + begin * ak
+                        to, start, at, step = z + i * n + j + side, first, j + side, 0
+                        if begin > 0:
+                            start, at, step = out, to, n
+                        if VECTORS > 2 and across > 2 * lanes:
+                            tile3(
+                                a, from_, am, ak, used, columns, base + side, pitch, deep,
+                                start, at, step, out, to, n, across,
+                            )  # fmt: skip
+                        elif across > lanes:
+                            tile2(
+                                a, from_, am, ak, used, columns, base + side, pitch, deep,
+                                start, at, step, out, to, n, across,
+                            )  # fmt: skip
+                        else:
+                            tile1(
+                                a, from_, am, ak, used, columns, base + side, pitch, deep,
+                                start, at, step, out, to, n, across,
+                            )  # fmt: skip
 
 
 def products(a, b, out, ta=False, tb=False, bias=None):
@@ -109,7 +112,7 @@ def products(a, b, out, ta=False, tb=False, bias=None):
     batches = math.prod(batch)
     offsets = np.stack([starts(s, batch) for s in (a, b)], -1).ravel().astype(np.int64)
     packs = bn != 1 or (m >= 64 and k * n * size >= PACK)
-    panel = VECTORS * lanes
+    panel = PANEL * lanes
     depth = min(DEPTH, SCRATCH // size // panel // lanes * lanes)
     tall, wide = _block(batches, m, n, k, panel)
     numbers = (batches, m, n, k, am, ak, bk, bn, tall, wide, depth, int(packs), lanes)

@@ -21,8 +21,9 @@ from ...backends.cpu.simd import (
     vectorized,
 )
 
-ROWS = 8 if registers()[1] >= 32 else 4  # with 3 vectors: 24 sums, 3 loads and a broadcast
-VECTORS = 3
+# Of 32 registers, 24 hold sums, 3 a row of the second operand, one an element of the first, one the
+# mask of the last columns; of 16, 12 hold sums and 2 the row.
+ROWS, VECTORS = (8, 3) if registers()[1] >= 32 else (6, 2)
 
 
 def plain_product_tile(

@@ -3,7 +3,8 @@
 from .batch import batch_norm as batch_norm
 from .batch import instance_norm as instance_norm
 from .batch import native_batch_norm
-from .layer import group_norm, layer_norm, native_group_norm, native_layer_norm, rms_norm
+from .group import group_norm, native_group_norm
+from .layer import layer_norm, native_layer_norm, rms_norm
 from .layer import normalize as normalize
 from .response import local_response_norm as local_response_norm
 

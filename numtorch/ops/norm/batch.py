@@ -163,8 +163,6 @@ def batch_norm(
     in place: running = momentum * batch + (1 - momentum) * running, with Bessel's correction of
     the variance. Source: Ioffe and Szegedy, 2015.
     """
-    if eps < 0:
-        raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
     if not isinstance(input, Tensor):
         raise batch_norm_op.op.bad_argument((input, weight, bias))
     if training:
@@ -173,6 +171,10 @@ def batch_norm(
             raise ValueError(
                 f"Expected more than 1 value per channel when training, got input size {shape}"
             )
+        if eps <= 0:
+            raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
+    elif eps < 0:
+        raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
     _check(input, running_mean, running_var, weight, bias, training)
     return normalized(input, running_mean, running_var, weight, bias, training, momentum, eps)[0]
 

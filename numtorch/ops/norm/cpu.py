@@ -8,46 +8,12 @@ import math
 import numpy as np
 
 from ...backends.cpu import memory
-from ...backends.cpu.jit import bind, exact, inline, kernel, prange
+from ...backends.cpu.jit import bind, exact, kernel, prange
 from ...backends.registry import contiguous
+from .group_cpu import *  # noqa: F403
+from .pieces import BLOCK, join_parameters, products, pulled, spread
 
-BLOCK = 64  # neighbouring channels that one iteration owns where a channel has stride C
 GROUPS = 64  # of rows, whose sums for the parameters are joined in float64
-PIECE = 4096  # elements that are added up in the element type
-
-
-@inline
-def spread(x, at, n, centre):
-    """(sum of x, sum of (x - centre)^2) over one run of memory."""
-    T = x.dtype.type
-    total, squares = 0.0, 0.0
-    for first in range(0, n, PIECE):
-        part, square = T(0), T(0)
-        for j in range(at + first, at + min(first + PIECE, n)):
-            d = x[j] - centre
-            part += x[j]
-            square += d * d
-        total += part
-        squares += square
-    return total, squares
-
-
-@inline
-def products(g, weight, w_at, x, at, n, centre):
-    """(sum of g * weight, sum of g * weight * (x - centre)) over one run of memory; the weight may
-    be None.
-    """
-    T = x.dtype.type
-    total, product = 0.0, 0.0
-    for first in range(0, n, PIECE):
-        part, both = T(0), T(0)
-        for j in range(first, min(first + PIECE, n)):
-            v = g[at + j] if weight is None else g[at + j] * weight[w_at + j]
-            part += v
-            both += v * (x[at + j] - centre)
-        total += part
-        product += both
-    return total, product
 
 
 # -- batch norm ----------------------------------------------------------------------------------
@@ -231,12 +197,6 @@ def scaled(factor, distance, scale):
     return factor * (distance * scale)
 
 
-@exact
-def pulled(gradient, average, distance, slope, scale):
-    """The gradient less its part along the mean and along x, in this order in every variant."""
-    return ((gradient - average) - distance * slope) * scale
-
-
 @kernel(fastmath="sum")
 def layer_norm_rows(x, weight, bias, out, mean, rstd, rows, n, eps):
     """out = (x - mean) * rstd * weight + bias. One iteration of the parallel loop owns one row."""
@@ -290,26 +250,6 @@ def layer_norm_backward_rows(
                     parts[to + n + j] += g[at + j]
 
 
-@kernel
-def layer_norm_parameters(parts, gw, gb, groups, n):
-    """The gradients for weight and bias: the sums of groups, in float64.
-
-    One iteration of the parallel loop owns BLOCK columns.
-    """
-    T = gw.dtype.type
-    for block in prange((n + BLOCK - 1) // BLOCK):
-        first = block * BLOCK
-        width = min(BLOCK, n - first)
-        weights, biases = np.zeros(BLOCK, np.float64), np.zeros(BLOCK, np.float64)
-        for i in range(groups):
-            at = 2 * i * n + first
-            for j in range(width):
-                weights[j] += parts[at + j]
-                biases[j] += parts[at + n + j]
-        for j in range(width):
-            gw[first + j], gb[first + j] = T(weights[j]), T(biases[j])
-
-
 @contiguous
 def layer_norm_backward_op(
     grad, input, weight, mean, rstd, out, out1, out2, *,
@@ -324,7 +264,7 @@ def layer_norm_backward_op(
     specs = grad, input, weight, mean, rstd, out, parts
     run = layer_norm_backward_rows.compile(*specs, *facts, work=4 * input.numel)
     make = memory.allocator(parts)
-    join = layer_norm_parameters.compile(parts, out1, out2, 1, 1, work=parts.numel)
+    join = join_parameters.compile(parts, out1, out2, 1, 1, work=parts.numel)
 
     def both(g, x, w, m, r, gx, gw, gb):
         sums = make()

@@ -9,6 +9,7 @@ import math
 from ...backends.cuda.blocks import block_sum
 from ...backends.cuda.jit import THREADS, TILE, bind, cuda, grid, inline, kernel, like
 from ...backends.registry import contiguous
+from .group_cuda import *  # noqa: F403
 
 
 @inline

@@ -1,6 +1,4 @@
-"""Layer, group and RMS norm: statistics of each sample."""
-
-import math
+"""Layer and RMS norm: statistics of each sample."""
 
 from ...core import dtype as dtypes
 from ...core.op import primitive
@@ -11,7 +9,8 @@ from .formula import gradients
 ROOM = "numtorch.ops.norm"
 
 
-def _same_dtype(input, *parameters) -> None:
+def same_dtype(input, *parameters) -> None:
+    """Raise torch's errors for parameters that are not of the input's dtype, a float's."""
     kind = input.dtype.type_name.removesuffix("Tensor")
     if not input.dtype.is_floating_point:
         raise RuntimeError(f"\"LayerNormKernelImpl\" not implemented for '{kind}'")
@@ -61,7 +60,7 @@ def layer_norm_op(input, weight=None, bias=None, *, normalized_shape, eps):
             f"Given normalized_shape={list(shape)}, expected input with shape [*{wanted}], but got "
             f"input of size{list(input.shape)}"
         )
-    _same_dtype(input, weight, bias)
+    same_dtype(input, weight, bias)
     statistics = input.like(shape=(*input.shape[:first], *[1] * len(shape)))
     return input.like(), statistics, statistics
 
@@ -103,70 +102,6 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_
 def native_layer_norm(input, normalized_shape, weight, bias, eps):
     """`layer_norm` with the mean and 1 / sqrt(variance + eps) of each sample."""
     return layer_norm_op(input, weight, bias, _shape_of(normalized_shape, "native_layer_norm"), eps)
-
-
-def _grouped(input, num_groups: int, weight, bias, eps: float):
-    """(output, mean, rstd) of group norm: layer norm of each group, then one factor for each
-    channel.
-    """
-    shape = input._spec.shape
-    n, c = shape[:2]
-    flat = input.reshape(n * num_groups, math.prod(shape[1:]) // num_groups)
-    out, mean, rstd = layer_norm_op(flat, None, None, (flat._spec.shape[1],), eps)
-    out = out.reshape(shape)
-    each = (c, *[1] * (len(shape) - 2))
-    if weight is not None:
-        out = out * weight.reshape(each)
-    if bias is not None:
-        out = out + bias.reshape(each)
-    return out, mean.view(n, num_groups), rstd.view(n, num_groups)
-
-
-def _check_groups(spec, num_groups: int, weight, bias) -> None:
-    shape = spec.shape
-    if shape[1] % num_groups:
-        raise RuntimeError(
-            "Expected number of channels in input to be divisible by num_groups, but got input of "
-            f"shape {list(shape)} and num_groups={num_groups}"
-        )
-    for name, t in (("weight", weight), ("bias", bias)):
-        if t is not None and tuple(t._spec.shape) != shape[1:2]:
-            raise RuntimeError(
-                f"Expected {name} to be a vector of size equal to the number of channels in input, "
-                "but "
-                f"got {name} of shape {list(t._spec.shape)} and input of shape {list(shape)}"
-            )
-    _same_dtype(spec, *[t._spec for t in (weight, bias) if t is not None])
-
-
-def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
-    """Normalize groups of channels of each sample. (N, C, ...), (C,), (C,) -> (N, C, ...)
-
-    Source: Wu and He, 2018.
-    """
-    shape = input._spec.shape
-    if len(shape) < 2:
-        raise RuntimeError(
-            f"Expected at least 2 dimensions for input tensor but received {len(shape)}"
-        )
-    if shape[0] * shape[1] // num_groups * math.prod(shape[2:]) == 1:
-        raise ValueError(
-            f"Expected more than 1 value per channel when training, got input size {list(shape)}"
-        )
-    _check_groups(input._spec, num_groups, weight, bias)
-    return _grouped(input, num_groups, weight, bias, eps)[0]
-
-
-def native_group_norm(input, weight, bias, N, C, HxW, group, eps):  # noqa: N803 (torch's names)
-    """`group_norm` with the mean and 1 / sqrt(variance + eps) of each group."""
-    _check_groups(input._spec, group, weight, bias)
-    out, mean, rstd = _grouped(input, group, weight, bias, eps)
-    if input._node is not None and grad_mode.get():  # here statistics are differentiable, too
-        flat = input.reshape(N, group, C // group * HxW)
-        mean = flat.mean(2)
-        centred = flat - mean.unsqueeze(2)
-        rstd = ((centred * centred).mean(2) + eps).rsqrt()
-    return out, mean, rstd
 
 
 def rms_norm(input, normalized_shape, weight=None, eps=None):

@@ -31,6 +31,7 @@ from .fill import (
     random_,
     uniform_,
 )
+from .slopes import rrelu, rrelu_  # noqa: F401 (exported by FUNCTIONAL)
 
 __all__ = [
     "alpha_dropout",
@@ -55,6 +56,8 @@ FUNCTIONAL = (  # what nn.functional has of this room
     "dropout2d",
     "dropout3d",
     "feature_alpha_dropout",
+    "rrelu",
+    "rrelu_",
 )
 METHODS = {
     "bernoulli": bernoulli,

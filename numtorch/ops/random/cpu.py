@@ -13,7 +13,17 @@ from ...backends.registry import contiguous
 from ...core.shape import is_dense
 from . import boxmuller, mt19937
 from .categories import multinomial_error
-from .mt19937 import WORDS, U, join, next_block, next_unit, next_word, position, temper
+from .mt19937 import (
+    WORDS,
+    U,
+    join,
+    next_block,
+    next_unit,
+    next_word,
+    position,
+    temper,
+    uniform64,
+)
 
 LARGE_RANDPERM = ((1 << 32) - 1) // 20  # from here on, torch has another algorithm
 
@@ -154,6 +164,32 @@ def bernoulli_tensor_op(input, p, out, *, generator):
             uniform(state, samples, n, 0.0, 1.0)
         compare(samples, ordered, drawn, n)
         y.transpose(order)[...] = drawn
+
+    return run
+
+
+@kernel
+def draw_slopes(state, x, out, n, lower, upper):
+    """out = a uniform number in [lower, upper) where x <= 0, else 1. Serial: only negative elements
+    take words from the stream.
+    """
+    T = out.dtype.type
+    for i in range(n):
+        if x[i] <= T(0):
+            high = next_word(state)
+            out[i] = uniform64(T, join(high, next_word(state)), lower, upper)
+        else:
+            out[i] = T(1)
+
+
+@contiguous
+def rrelu_slopes_op(input, out, *, lower, upper, generator):
+    state, n = generator.state, out.numel
+    draw = draw_slopes.compile(state, input, out, n, lower, upper)
+
+    def run(x, y):
+        with generator.lock:
+            draw(state, x, y, n, lower, upper)
 
     return run
 

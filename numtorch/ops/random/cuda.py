@@ -2,8 +2,8 @@
 
 For the fills, the numbers are torch's for the same seed on the same GPU: thread t owns the elements
 t, t + threads, ... and takes them from its own sequence, so they depend on the number of threads
-only where a tensor has more elements than that. Permutations, categories and dropout have torch's
-distributions, but not its numbers.
+only where a tensor has more elements than that. Permutations, categories, dropout and slopes
+have torch's distributions, but not its numbers.
 """
 
 import functools
@@ -128,6 +128,29 @@ def bernoulli_tensor_op(input, p, out, *, generator):
     def run(x, probabilities, y):
         seed, offset = generator.take(1)
         launch(probabilities, y, n, *halves(seed), offset // 4)
+
+    return run
+
+
+@kernel
+def slope_each(x, out, n, lower, upper, seed_low, seed_high, counter):
+    """out = a uniform number in [lower, upper) where x <= 0, else 1. A thread owns every
+    gridsize-th element.
+    """
+    T = out.dtype.type
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
+        k, _, _, _ = philox(seed_low, seed_high, counter, i)
+        out[i] = T(upper) - T(unit32(k)) * (T(upper) - T(lower)) if x[i] <= T(0) else T(1)
+
+
+@contiguous
+def rrelu_slopes_op(input, out, *, lower, upper, generator):
+    n = out.numel
+    launch = slope_each.compile(input, out, n, lower, upper, 0, 0, 0)[grid(n)]
+
+    def run(x, y):
+        seed, offset = generator.take(1)
+        launch(x, y, n, lower, upper, *halves(seed), offset // 4)
 
     return run
 

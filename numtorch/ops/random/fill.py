@@ -15,7 +15,7 @@ from ...core.random import resolve_generator
 from ...core.tensor import Tensor
 
 ROOM = "numtorch.ops.random"
-INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
+INT64_MIN = -(1 << 63)
 WIDE = 1 << 28  # from this range on, torch takes 64 bits for an integer
 DIGITS = {"float32": 24, "float64": 53}
 C_NAMES = {

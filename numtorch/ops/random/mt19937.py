@@ -18,7 +18,6 @@ from ...backends.cpu.jit import inline, kernel
 U = np.uint32
 U64 = np.uint64
 WORDS = 624  # words of the recurrence; the position follows them
-TWO32 = 4294967296.0
 BITS53 = (1 << 53) - 1
 
 

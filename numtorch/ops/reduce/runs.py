@@ -70,6 +70,8 @@ def _run(largest: bool):
                 i, _, close = loop(b, many, [])
                 vectors(b.gep(first, [b.mul(i, stride)]), CHAINS)
                 close([])
+                for place in held[1:]:
+                    join(held[0], b.load(place))
             done = b.mul(many, stride)
             few = b.sdiv(b.sub(n_, done), integer(lanes))
             with b.if_then(b.icmp_signed(">", few, zero)):
@@ -83,11 +85,10 @@ def _run(largest: bool):
                 value = load_where(b, b.gep(first, [done]), kept, vector, size)
                 note(value, value)
                 join(held[0], b.select(kept, value, nothing))
-            for place in held[1:]:
-                join(held[0], b.load(place))
             kind = "fmax" if largest else "fmin"
             name = f"llvm.vector.reduce.{kind}.{suffix(vector)}"
-            best = call(b, name, vector.element, b.load(held[0]))
+            # without "nnan" LLVM compares lane after lane, as a maximum of NaN is to be right
+            best = call(b, name, vector.element, b.load(held[0]), fastmath=("nnan",))
             bits = b.bitcast(b.load(unordered), ir.IntType(lanes))
             failed = b.icmp_unsigned("!=", bits, ir.Constant(bits.type, 0))
             return b.select(failed, ir.Constant(vector.element, float("nan")), best)

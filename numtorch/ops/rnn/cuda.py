@@ -37,14 +37,38 @@ def incoming(g, at, more):
     return more if g is None else g[at] + more
 
 
+@inline
+def bias_of(bias, at, zero):
+    """An element of a bias that may be None."""
+    return zero if bias is None else bias[at]
+
+
+@inline
+def tiles_of(rows, hidden):
+    """How many tiles of TILE x TILE cover (rows, hidden)."""
+    return (hidden + TILE - 1) // TILE * ((rows + TILE - 1) // TILE)
+
+
+@inline
+def position(tile, hidden):
+    """The thread's row and unit in a tile of (rows, hidden)."""
+    across = (hidden + TILE - 1) // TILE
+    row = tile // across * TILE + cuda.threadIdx.y
+    return row, tile % across * TILE + cuda.threadIdx.x
+
+
 def recurrent(gates):
     """A function of kernels: the hidden states' part of `gates` gates of one row and unit."""
 
     @inline
-    def add_products(sums, left, right, out, h0, w, before, carried, row, rows, unit, hidden):
-        """sums[g] += the row's state times the unit's weights, by tiles in `left` and `right`."""
+    def hidden_part(sums, left, right, out, h0, w, bias, before, carried, row, rows, unit, hidden):
+        """sums[g] = the row's state times the unit's weights, by tiles in `left` and `right`, and
+        the bias.
+        """
         tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
-        zero = like(sums[0], 0)
+        zero = left.dtype.type(0)
+        for g in range(gates):
+            sums[g] = zero
         other = unit - tx + ty
         for start in range(0, hidden, TILE):
             k = start + tx
@@ -60,17 +84,14 @@ def recurrent(gates):
                 for g in range(gates):
                     sums[g] += left[ty, q] * right[g, tx, q]
             cuda.syncthreads()
+        if unit < hidden:
+            for g in range(gates):
+                sums[g] += bias_of(bias, g * hidden + unit, zero)
 
-    return add_products
+    return hidden_part
 
 
 four, three, single = recurrent(4), recurrent(3), recurrent(1)
-
-
-@inline
-def bias_of(bias, at, zero):
-    """An element of a bias that may be None."""
-    return zero if bias is None else bias[at]
 
 
 # -- layers, forward -------------------------------------------------------------------------------
@@ -79,22 +100,16 @@ def lstm_step(
     gates, w, bias, h0, c0, out, cells, hn, cn, first, before, carried, rows, ends, hidden
 ):
     """One step of LSTM cells: `gates` has the inputs' part, and gets the activated gates."""
-    T = out.dtype.type
     left = cuda.shared.array((TILE, PADDED), out.dtype)
     right = cuda.shared.array((4, TILE, PADDED), out.dtype)
     sums = cuda.local.array(4, out.dtype)
-    across = (hidden + TILE - 1) // TILE
-    tiles = across * ((rows + TILE - 1) // TILE)
-    for tile in range(cuda.blockIdx.x, tiles, cuda.gridDim.x):
-        row = tile // across * TILE + cuda.threadIdx.y
-        unit = tile % across * TILE + cuda.threadIdx.x
-        for g in range(4):
-            sums[g] = T(0)
-        four(sums, left, right, out, h0, w, before, carried, row, rows, unit, hidden)
+    for tile in range(cuda.blockIdx.x, tiles_of(rows, hidden), cuda.gridDim.x):
+        row, unit = position(tile, hidden)
+        four(sums, left, right, out, h0, w, bias, before, carried, row, rows, unit, hidden)
         if row < rows and unit < hidden:
             at = (first + row) * 4 * hidden + unit
             for g in range(4):
-                sums[g] += gates[at + g * hidden] + bias_of(bias, g * hidden + unit, T(0))
+                sums[g] += gates[at + g * hidden]
             i, f, o = sigmoid(sums[0]), sigmoid(sums[1]), sigmoid(sums[3])
             new = math.tanh(sums[2])
             c = f * state(cells, c0, before, carried, row, unit, hidden) + i * new
@@ -112,22 +127,14 @@ def gru_step(
     x, w, bias, h0, out, hn, gates, first, before, carried, rows, ends, hidden, keep
 ):  # fmt: skip
     """One step of GRU cells; `x` has the inputs' part of the gates."""
-    T = out.dtype.type
     left = cuda.shared.array((TILE, PADDED), out.dtype)
     right = cuda.shared.array((3, TILE, PADDED), out.dtype)
     sums = cuda.local.array(3, out.dtype)
-    across = (hidden + TILE - 1) // TILE
-    tiles = across * ((rows + TILE - 1) // TILE)
-    for tile in range(cuda.blockIdx.x, tiles, cuda.gridDim.x):
-        row = tile // across * TILE + cuda.threadIdx.y
-        unit = tile % across * TILE + cuda.threadIdx.x
-        for g in range(3):
-            sums[g] = T(0)
-        three(sums, left, right, out, h0, w, before, carried, row, rows, unit, hidden)
+    for tile in range(cuda.blockIdx.x, tiles_of(rows, hidden), cuda.gridDim.x):
+        row, unit = position(tile, hidden)
+        three(sums, left, right, out, h0, w, bias, before, carried, row, rows, unit, hidden)
         if row < rows and unit < hidden:
             at = (first + row) * 3 * hidden + unit
-            for g in range(3):
-                sums[g] += bias_of(bias, g * hidden + unit, T(0))
             r, z = sigmoid(x[at] + sums[0]), sigmoid(x[at + hidden] + sums[1])
             n = math.tanh(x[at + 2 * hidden] + r * sums[2])
             h = n + z * (state(out, h0, before, carried, row, unit, hidden) - n)
@@ -149,16 +156,12 @@ def rnn_step(
     left = cuda.shared.array((TILE, PADDED), out.dtype)
     right = cuda.shared.array((1, TILE, PADDED), out.dtype)
     sums = cuda.local.array(1, out.dtype)
-    across = (hidden + TILE - 1) // TILE
-    tiles = across * ((rows + TILE - 1) // TILE)
-    for tile in range(cuda.blockIdx.x, tiles, cuda.gridDim.x):
-        row = tile // across * TILE + cuda.threadIdx.y
-        unit = tile % across * TILE + cuda.threadIdx.x
-        sums[0] = T(0)
-        single(sums, left, right, out, h0, w, before, carried, row, rows, unit, hidden)
+    for tile in range(cuda.blockIdx.x, tiles_of(rows, hidden), cuda.gridDim.x):
+        row, unit = position(tile, hidden)
+        single(sums, left, right, out, h0, w, bias, before, carried, row, rows, unit, hidden)
         if row < rows and unit < hidden:
             at = (first + row) * hidden + unit
-            v = out[at] + sums[0] + bias_of(bias, unit, T(0))
+            v = out[at] + sums[0]
             if relu:
                 v = v if v > T(0) or v != v else T(0)
             else:
@@ -325,10 +328,8 @@ def through_weights(sums, w, gh, first, rows, depth, hidden, add):
     left = cuda.shared.array((TILE, PADDED), gh.dtype)
     right = cuda.shared.array((TILE, PADDED), gh.dtype)
     tx, ty = cuda.threadIdx.x, cuda.threadIdx.y
-    across = (hidden + TILE - 1) // TILE
-    tiles = across * ((rows + TILE - 1) // TILE)
-    for tile in range(cuda.blockIdx.x, tiles, cuda.gridDim.x):
-        row, unit = tile // across * TILE + ty, tile % across * TILE + tx
+    for tile in range(cuda.blockIdx.x, tiles_of(rows, hidden), cuda.gridDim.x):
+        row, unit = position(tile, hidden)
         total = T(0)
         for start in range(0, depth, TILE):
             k = start + tx
@@ -408,7 +409,7 @@ def rnn_layer_backward_op(g, g_hn, w_hh, h0, output, sums, gh0, *, sizes, revers
     """Two launches for each step."""
     batch, hidden = h0.shape
     steps = steps_of(output, batch, sizes, reverse)[::-1]
-    begin, facts = beginning(g_hn, gh0), (0, 0, hidden, int(relu))
+    begin = beginning(g_hn, gh0)
     point = rnn_gradients.compile(g, output, sums, gh0, 0, 0, hidden, int(relu))
     point = point[grid(batch * hidden)]
     facts = 0, 0, hidden, hidden, 0

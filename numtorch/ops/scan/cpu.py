@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ...backends.cpu.jit import bind, kernel, prange
+from ...backends.cpu.jit import bind, inline, kernel, prange
 from ...backends.registry import contiguous
 
 COLUMNS = 256
@@ -47,15 +47,21 @@ def scan_rows(x, out, rows, n, first, step, start, product):
                     i += step
 
 
+@inline
+def columns(piece, n, inner):
+    """Where the first of a piece's columns begins, and how many there are: up to COLUMNS."""
+    across = (inner + COLUMNS - 1) // COLUMNS
+    item = np.int64(piece)
+    o = item // across
+    left = (item - o * across) * COLUMNS
+    return o * n * inner + left, min(COLUMNS, inner - left)
+
+
 @kernel
 def scan_columns(x, out, outer, n, inner, reverse, start, product):
     """Running sums, or products. One iteration of the parallel loop owns up to 256 columns."""
-    across = (inner + COLUMNS - 1) // COLUMNS
-    for piece in prange(outer * across):
-        item = np.int64(piece)
-        o = item // across
-        left = (item - o * across) * COLUMNS
-        w, base = min(COLUMNS, inner - left), o * n * inner + left
+    for piece in prange(outer * ((inner + COLUMNS - 1) // COLUMNS)):
+        base, w = columns(piece, n, inner)
         acc = np.full(COLUMNS, start)
         for i in range(n):
             at = base + (n - 1 - i if reverse else i) * inner
@@ -72,12 +78,8 @@ def recur(x, weight, out, outer, n, inner, reverse):
     One iteration of the parallel loop owns up to 256 columns.
     """
     T = out.dtype.type
-    across = (inner + COLUMNS - 1) // COLUMNS
-    for piece in prange(outer * across):
-        item = np.int64(piece)
-        o = item // across
-        left = (item - o * across) * COLUMNS
-        w, base = min(COLUMNS, inner - left), o * n * inner + left
+    for piece in prange(outer * ((inner + COLUMNS - 1) // COLUMNS)):
+        base, w = columns(piece, n, inner)
         acc = np.zeros(COLUMNS, np.float64)
         for i in range(n):
             at = base + (n - 1 - i if reverse else i) * inner
@@ -93,12 +95,8 @@ def running_extremes(x, values, indices, outer, n, inner, largest):
     """The largest or smallest element so far. One iteration of the parallel loop owns up to 256
     columns.
     """
-    across = (inner + COLUMNS - 1) // COLUMNS
-    for piece in prange(outer * across):
-        item = np.int64(piece)
-        o = item // across
-        left = (item - o * across) * COLUMNS
-        w, base = min(COLUMNS, inner - left), o * n * inner + left
+    for piece in prange(outer * ((inner + COLUMNS - 1) // COLUMNS)):
+        base, w = columns(piece, n, inner)
         if w == 1:
             best, place = x[base], 0
             for i in range(n):

@@ -1,8 +1,8 @@
 """CPU kernels of softmax and log_softmax.
 
 A tensor is seen as (outer, n, inner) with the softmax over n. With inner == 1 an iteration of the
-parallel loop owns a row, else up to 256 neighbouring columns. `double` is None in the float32
-variants: a kernel is compiled for one of the two exponentials.
+parallel loop owns a row (short ones are in short.py), else up to 256 neighbouring columns. `double`
+is None in the float32 variants: a kernel is compiled for one of the two exponentials.
 """
 
 import math
@@ -11,6 +11,7 @@ import numpy as np
 
 from ...backends.cpu.jit import bind, kernel, prange
 from ...backends.cpu.vmath import exp32, exp64, wide
+from . import short
 from .rows import row_maximum
 
 BLOCK = 4096  # elements that are summed in the element's type; blocks join in float64
@@ -24,7 +25,7 @@ def softmax_rows(x, out, rows, n, double):
     for piece in prange(rows):
         wide()
         base = np.int64(piece) * n
-        most = row_maximum(x, base, n, double)
+        most = row_maximum(x, base, n)
         total = 0.0
         for begin in range(0, n, BLOCK):
             part = T(0)
@@ -45,7 +46,7 @@ def log_softmax_rows(x, out, rows, n, double):
     for piece in prange(rows):
         wide()
         base = np.int64(piece) * n
-        most = row_maximum(x, base, n, double)
+        most = row_maximum(x, base, n)
         total = 0.0
         for begin in range(0, n, BLOCK):
             part = T(0)
@@ -176,6 +177,9 @@ def _geometry(spec, dim):
 def _forward(rows, log, input, out, dim):
     outer, n, inner, double = _geometry(input, dim)
     work = input.numel * 2  # an element takes two to four times as long as an addition
+    if inner == 1 and n <= short.LONGEST:
+        run = (short.softmax if log is None else short.log_softmax).compile
+        return bind(run(input, out, outer, n, work=work), 2, outer, n)
     if inner == 1:
         return bind(rows.compile(input, out, outer, n, double, work=work), 2, outer, n, double)
     numbers = (outer, n, inner, log, double)
@@ -191,6 +195,9 @@ def _forward(rows, log, input, out, dim):
 def _backward(rows, numbers, log, grad, output, out, dim):
     outer, n, inner, double = _geometry(output, dim)
     work = output.numel * (1 if log is None else 2)
+    if inner == 1 and n <= short.LONGEST:
+        run = (short.softmax_backward if log is None else short.log_softmax_backward).compile
+        return bind(run(grad, output, out, outer, n, work=work), 3, outer, n)
     if inner == 1:
         return bind(
             rows.compile(grad, output, out, outer, n, *numbers, work=work), 3, outer, n, *numbers

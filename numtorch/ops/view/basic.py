@@ -52,10 +52,8 @@ def view_op(input, *, size):
     if strides is None:
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one "
-            "dimension spans across two "
-            f"contiguous subspaces). Use .reshape(...) instead. (shape {list(input.shape)}, "
-            f"strides "
-            f"{list(input.strides)}, wanted {list(size)})"
+            "dimension spans across two contiguous subspaces). Use .reshape(...) instead. (shape "
+            f"{list(input.shape)}, strides {list(input.strides)}, wanted {list(size)})"
         )
     return input.strided(size, strides), 0
 
@@ -326,8 +324,7 @@ def unflatten(input, dim, sizes):
     except RuntimeError:
         raise RuntimeError(
             f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} "
-            f"({shape[dim]}) in the "
-            "input tensor"
+            f"({shape[dim]}) in the input tensor"
         ) from None
     return view(input, *shape[:dim], *inner, *shape[dim + 1 :])
 
@@ -338,10 +335,9 @@ def permute(input, *dims):
     ndim = input._spec.ndim
     if len(dims) != ndim:
         raise RuntimeError(
-            f"permute(sparse_coo): number of dimensions in the tensor input does not match the "
-            f"length of the desired "
-            f"ordering of dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = "
-            f"{len(dims)}"
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the "
+            f"length of the desired ordering of dimensions i.e. input.dim() = {ndim} is not equal "
+            f"to len(dims) = {len(dims)}"
         )
     wrapped = tuple(shapes.wrap_dim(d, ndim, "permute") for d in dims)
     if len(set(wrapped)) != len(wrapped):
@@ -402,8 +398,7 @@ def movedim(input, source, destination):
     if len(sources) != len(targets):
         raise RuntimeError(
             f"movedim: Invalid source or destination dims: source ({list(sources)} dims) should "
-            f"contain the same number "
-            f"of dims as destination ({list(targets)} dims)"
+            f"contain the same number of dims as destination ({list(targets)} dims)"
         )
     ndim = input._spec.ndim
     sources = tuple(shapes.wrap_dim(d, ndim, "movedim") for d in sources)
@@ -446,8 +441,8 @@ def expand(input, *sizes, implicit=False):
     if missing < 0:
         raise RuntimeError(
             f"expand({input._spec.dtype}{list(shape)}, size={size}): the number of sizes provided "
-            f"({len(size)}) must be "
-            f"greater or equal to the number of dimensions in the tensor ({len(shape)})"
+            f"({len(size)}) must be greater or equal to the number of dimensions in the tensor "
+            f"({len(shape)})"
         )
     for i, n in enumerate(size):
         have = shape[i - missing] if i >= missing else None
@@ -463,8 +458,7 @@ def expand(input, *sizes, implicit=False):
         elif have not in (None, 1, n):
             raise RuntimeError(
                 f"The expanded size of the tensor ({n}) must match the existing size ({have}) at "
-                f"non-singleton "
-                f"dimension {i}.  Target sizes: {size}.  Tensor sizes: {list(shape)}"
+                f"non-singleton dimension {i}.  Target sizes: {size}.  Tensor sizes: {list(shape)}"
             )
     return expand_op(input, tuple(size))
 

@@ -30,8 +30,7 @@ def split_with_sizes(input, split_sizes, dim=0):
     if sum(split_sizes) != n:
         raise RuntimeError(
             f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at "
-            f"dimension {dim}), but "
-            f"got split_sizes={list(split_sizes)}"
+            f"dimension {dim}), but got split_sizes={list(split_sizes)}"
         )
     starts = [sum(split_sizes[:i]) for i in range(len(split_sizes))]
     return _several(

@@ -30,9 +30,8 @@ def _as_memory(t, spec):
         return t.contiguous()
     if not is_dense(spec.shape, spec.strides):
         raise RuntimeError(
-            f"as_strided: the derivative needs a base whose memory has no gaps, but its shape is "
-            f"{list(spec.shape)} with "
-            f"strides {list(spec.strides)}; use a contiguous() base"
+            "as_strided: the derivative needs a base whose memory has no gaps, but its shape is "
+            f"{list(spec.shape)} with strides {list(spec.strides)}; use a contiguous() base"
         )
     return t.permute(memory_order(spec)[0]).contiguous()
 
@@ -134,9 +133,8 @@ def as_strided_scatter(input, src, size, stride, storage_offset=None):
     size, stride = tuple(size), tuple(stride)
     if tuple(src.shape) != size:
         raise RuntimeError(
-            f"expected src to have a size equal to the slice of self. src size = "
-            f"{list(src.shape)}, "
-            f"slice size = {list(size)}"
+            "expected src to have a size equal to the slice of self. src size = "
+            f"{list(src.shape)}, slice size = {list(size)}"
         )
     copy = input.clone()
     return as_strided_scatter_op(copy, src, size, stride, storage_offset or 0)

@@ -71,8 +71,8 @@ def collate(batch, *, collate_fn_map=None):
 def cannot_collate(kind) -> str:
     """The text of the error about samples of an unknown type."""
     return (
-        "default_collate: batch must contain tensors, numpy arrays, numbers, "
-        f"dicts or lists; found {kind}"
+        "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found "
+        f"{kind}"
     )
 
 

@@ -21,7 +21,6 @@ T_co = TypeVar("T_co", covariant=True)
 
 FIXED = {"batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers"}
 
-
 _worker_info = None  # a worker process sets it; there are none yet
 
 
@@ -82,16 +81,15 @@ class DataLoader(Generic[T_co]):
         if batch_sampler is not None:
             if batch_size != 1 or shuffle or sampler is not None or drop_last:
                 raise ValueError(
-                    "batch_sampler option is mutually exclusive "
-                    "with batch_size, shuffle, sampler, and "
-                    "drop_last"
+                    "batch_sampler option is mutually exclusive with batch_size, shuffle, "
+                    "sampler, and drop_last"
                 )
             batch_size = None
             drop_last = False
         elif batch_size is None and drop_last:
             raise ValueError(
-                "batch_size=None option disables auto-batching "
-                "and is mutually exclusive with drop_last"
+                "batch_size=None option disables auto-batching and is mutually exclusive with "
+                "drop_last"
             )
 
         if sampler is None:
@@ -153,8 +151,8 @@ def check_worker_options(workers, timeout, prefetch, persistent, context) -> Non
     """torch's errors about options of worker processes, and ours that there are none yet."""
     if workers < 0:
         raise ValueError(
-            "num_workers option should be non-negative; "
-            "use num_workers=0 to disable multiprocessing."
+            "num_workers option should be non-negative; use num_workers=0 to disable "
+            "multiprocessing."
         )
     if timeout < 0:
         raise ValueError("timeout option should be non-negative")
@@ -173,8 +171,8 @@ def check_worker_options(workers, timeout, prefetch, persistent, context) -> Non
         raise ValueError("persistent_workers option needs num_workers > 0")
     if context is not None:
         raise ValueError(
-            "multiprocessing_context can only be used with "
-            f"multi-process loading (num_workers > 0), but got num_workers={workers}"
+            "multiprocessing_context can only be used with multi-process loading (num_workers > "
+            f"0), but got num_workers={workers}"
         )
 
 
@@ -184,8 +182,8 @@ def check_unordered(shuffle, sampler, batch_sampler) -> None:
     for name, value in options.items():
         if value is not None:
             raise ValueError(
-                f"DataLoader with IterableDataset: expected unspecified {name} option, "
-                f"but got {name}={value}"
+                f"DataLoader with IterableDataset: expected unspecified {name} option, but got "
+                f"{name}={value}"
             )
 
 
@@ -195,8 +193,8 @@ class DataLoaderIterator:
     def __init__(self, loader: DataLoader) -> None:
         if loader.pin_memory and not cuda.is_available():
             warnings.warn(
-                "'pin_memory' argument is set as true but no accelerator is found, "
-                "then device pinned memory won't be used.",
+                "'pin_memory' argument is set as true but no accelerator is found, then device "
+                "pinned memory won't be used.",
                 stacklevel=3,
             )
         if loader.timeout != 0:

@@ -201,8 +201,8 @@ def random_split(dataset, lengths, generator=None) -> list[Subset]:
     if sum(lengths) != len(dataset):
         raise ValueError(
             "Sum of input lengths does not equal the length of the input dataset! "
-            f"({' + '.join(map(str, lengths))} = {sum(lengths)}, "
-            f"but the dataset has {len(dataset)} samples)"
+            f"({' + '.join(map(str, lengths))} = {sum(lengths)}, but the dataset has "
+            f"{len(dataset)} samples)"
         )
     order = randperm(sum(lengths), generator=generator).tolist()
     ends = itertools.accumulate(lengths)

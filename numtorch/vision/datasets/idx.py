@@ -40,15 +40,15 @@ def read_idx(path):
     start = 4 + 4 * ndim
     if len(data) < start:
         raise RuntimeError(
-            f"{path}: truncated: a header of {ndim} dimensions has {start} bytes, "
-            f"the file has {len(data)}"
+            f"{path}: truncated: a header of {ndim} dimensions has {start} bytes, the file has "
+            f"{len(data)}"
         )
     shape = struct.unpack_from(f">{ndim}I", data, 4)
     expected = start + math.prod(shape) * element.itemsize
     if len(data) != expected:
         raise RuntimeError(
-            f"{path}: expected {expected} bytes for shape {shape} of {element.name}, "
-            f"got {len(data)}"
+            f"{path}: expected {expected} bytes for shape {shape} of {element.name}, got "
+            f"{len(data)}"
         )
     array = np.frombuffer(data, element, offset=start).reshape(shape)
     return from_numpy(array.astype(element.newbyteorder("=")))

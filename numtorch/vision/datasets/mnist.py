@@ -43,8 +43,8 @@ class MNIST(GrayImages):
         self.data, targets = read_idx(images), read_idx(labels)
         if self.data.ndim != 3 or self.data.dtype is not uint8:
             raise RuntimeError(
-                f"{images}: expected images (N, H, W) of uint8, "
-                f"got {tuple(self.data.shape)} of {self.data.dtype}"
+                f"{images}: expected images (N, H, W) of uint8, got {tuple(self.data.shape)} of "
+                f"{self.data.dtype}"
             )
         if tuple(targets.shape) != (len(self.data),) or targets.dtype is not uint8:
             raise RuntimeError(

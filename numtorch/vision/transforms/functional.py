@@ -111,8 +111,8 @@ def to_pil_image(pic, mode=None):
         expected = MODES_OF_ONE_CHANNEL.get(array.dtype.name)
         if mode is not None and mode != expected:
             raise ValueError(
-                f"Incorrect mode ({mode}) supplied for input type {array.dtype}. "
-                f"Should be {expected}"
+                f"Incorrect mode ({mode}) supplied for input type {array.dtype}. Should be "
+                f"{expected}"
             )
         mode = expected
     else:
@@ -135,22 +135,22 @@ def normalize(tensor, mean, std, inplace=False):
         raise TypeError(f"Input tensor should be a float tensor. Got {tensor.dtype}.")
     if tensor.ndim < 3:
         raise ValueError(
-            "Expected tensor to be a tensor image of size (..., C, H, W). "
-            f"Got tensor.size() = {tensor.size()}"
+            "Expected tensor to be a tensor image of size (..., C, H, W). Got tensor.size() = "
+            f"{tensor.size()}"
         )
     mean = as_tensor(mean, dtype=tensor.dtype, device=tensor.device)
     std = as_tensor(std, dtype=tensor.dtype, device=tensor.device)
     if (std == 0).any():
         raise ValueError(
-            f"std evaluated to zero after conversion to {tensor.dtype}, "
-            "leading to division by zero."
+            f"std evaluated to zero after conversion to {tensor.dtype}, leading to division by "
+            "zero."
         )
     channels = tensor.shape[-3]
     for name, value in {"mean": mean, "std": std}.items():
         if value.ndim > 1 or value.numel() not in (1, channels):
             raise RuntimeError(
-                f"normalize: {name} has shape {tuple(value.shape)}, "
-                f"expected one number, or one for each of the {channels} channels"
+                f"normalize: {name} has shape {tuple(value.shape)}, expected one number, or one "
+                f"for each of the {channels} channels"
             )
     mean, std = mean.view(-1, 1, 1), std.view(-1, 1, 1)
     return (tensor if inplace else tensor.clone()).sub_(mean).div_(std)
@@ -180,8 +180,8 @@ def resized(height: int, width: int, size, max_size=None) -> tuple[int, int]:
     if max_size is not None:
         if max_size <= requested:
             raise ValueError(
-                f"max_size = {max_size} must be strictly greater than the requested "
-                f"size for the smaller edge size = {size}"
+                f"max_size = {max_size} must be strictly greater than the requested size for the "
+                f"smaller edge size = {size}"
             )
         if new_long > max_size:
             new_short, new_long = int(max_size * new_short / new_long), max_size

@@ -8,7 +8,7 @@ docs/kernels.md.
 from .error import erf, erfc
 from .exponential import cosh, exp, exp2, exp32, exp64, expm1, sigmoid, silu, sinh, tanh
 from .logarithm import log, log1p, log2, log10
-from .pieces import wide
+from .pieces import fetch, fetch_result, wide
 from .power import pow
 from .trigonometry import atan, cos, cos_near, far, sin, sin_near, tan, tan_near
 
@@ -25,6 +25,8 @@ __all__ = [
     "exp64",
     "expm1",
     "far",
+    "fetch",
+    "fetch_result",
     "log",
     "log10",
     "log1p",

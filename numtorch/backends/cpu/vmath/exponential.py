@@ -11,10 +11,17 @@ from ..jit import by_width, exact
 from .pieces import copysign, fabs, fma, ldexp, polynomial, power_of_two, rounded, select
 
 F, D = np.float32, np.float64
+# fmt: off
+TANH64 = tuple(map(D, (
+    -0.3333333333333328, 0.13333333333318068, -0.05396825395707538, 0.021869488169187275,
+    -0.008863228859995822, 0.003592053655513795, -0.0014552973395842374, 0.000587454490423502,
+    -0.0002309346251610476, 7.992975946293366e-05, -1.748385635764831e-05,
+)))
+# fmt: on
 
 
 def _functions(
-    T, magic, ln2, ln2_low, highest, lowest, minus_one, flat, far, tiny, table, tanh_odd, sinh_odd
+    T, magic, ln2, ln2_low, highest, lowest, minus_one, flat, far, tiny, table, sinh_odd
 ):
     """The functions for one type of float.
 
@@ -27,9 +34,8 @@ def _functions(
     highest, lowest, minus_one, flat, far, tiny = map(
         T, (highest, lowest, minus_one, flat, far, tiny)
     )
-    three_fifths = T(0.6)
     zero, quarter, half, one, two = map(T, (0, 0.25, 0.5, 1, 2))
-    q, tanh_odd, sinh_odd = (tuple(map(T, c)) for c in (table, tanh_odd, sinh_odd))
+    q, sinh_odd = tuple(map(T, table)), tuple(map(T, sinh_odd))
 
     @exact
     def reduced(x):
@@ -77,15 +83,30 @@ def _functions(
         # exp(x) may be subnormal where x * exp(x) is not; beyond `far` that is 0, and NaN at -inf
         return ldexp(y * select(x < -far, zero * x, x), select(left, k, k - k))
 
+    if T is F:
+        near = T(0.34)
+
+        @exact
+        def tanh_near(a, t, y):
+            h = half * t
+            return fma(-h, y, h)  # y = t / (2 + t) with fewer roundings
+
+    else:
+        near = T(0.6)
+
+        @exact
+        def tanh_near(a, t, y):
+            z = a * a
+            return fma(a * z, polynomial(z, TANH64), a)
+
     @exact
     def tanh(x):
         a = fabs(x)
         k, p = reduced(two * select(a > flat, flat, a))
         s = power_of_two(k, one)
         t = fma(s, p, s - one)  # exp(2 * a) - 1
-        z = x * x
-        near = fma(a * z, polynomial(z, tanh_odd), a)
-        return copysign(select(a < three_fifths, near, t / (t + two)), x)
+        y = t / (t + two)
+        return copysign(select(a < near, tanh_near(a, t, y), y), x)
 
     @exact
     def sinh(x):
@@ -110,7 +131,6 @@ def _functions(
 _single = _functions(
     F, 1.5 * 2**23, 0.6931471824645996, -1.9046542121259336e-09, 89, -104, -20, 10, 120, 2.0**-26,
     (0.49999997, 0.16666546, 0.04166751, 0.008366287, 0.0013863945),
-    (-0.33333308, 0.13332146, -0.05380087, 0.020848885, -0.0059527294),
     (0.16666667, 0.0083333105, 0.0001984288, 2.7823867e-06),
 )
 _double = _functions(
@@ -118,9 +138,6 @@ _double = _functions(
     (0.5, 0.16666666666666674, 0.04166666666666659, 0.008333333333323279, 0.0013888888888938613,
      0.00019841269882539978, 2.4801587204922784e-05, 2.7557247389768114e-06, 2.755738228285085e-07,
      2.5108045463306224e-08, 2.0880160349516784e-09),
-    (-0.3333333333333328, 0.13333333333318068, -0.05396825395707538, 0.021869488169187275,
-     -0.008863228859995822, 0.003592053655513795, -0.0014552973395842374, 0.000587454490423502,
-     -0.0002309346251610476, 7.992975946293366e-05, -1.748385635764831e-05),
     (0.16666666666666669, 0.00833333333333288, 0.00019841269841622234, 2.755731909697966e-06,
      2.5052132556252827e-08, 1.6056540913202857e-10, 7.780058444819958e-13),
 )

@@ -1,8 +1,8 @@
 """Logarithms.
 
-x = 2**k * m with m in [sqrt(1/2), sqrt(2)], and log(1 + f) = f - f**2 / 2 + rest(f) for f = m - 1.
-In float32 `rest` is f**3 times a minimax polynomial, in float64 the series in s = f / (2 + f),
-which needs fewer terms (as in Sun's fdlibm).
+x = 2**k * m with m in [sqrt(1/2), sqrt(2)], and log(1 + f) = f + tail(f) for f = m - 1. In float32
+`tail` is f**2 times a minimax polynomial, in float64 rest(f) - f**2 / 2, with the series in s =
+f / (2 + f), which needs fewer terms (as in Sun's fdlibm).
 """
 
 import math
@@ -39,8 +39,13 @@ def _functions(T, table, smallest, shift, negligible, tiny, ln2, log2, log10):
     if T is F:
 
         @exact
-        def rest(f, square):
-            return f * square * polynomial(f, table)
+        def tail(f):
+            return f * f * polynomial(f, table)
+
+        @exact
+        def total(k, f):
+            y = fma(f * f, polynomial(f, table), fma(k, ln2_low, f))
+            return fma(k, ln2, y)
 
     else:
 
@@ -49,6 +54,17 @@ def _functions(T, table, smallest, shift, negligible, tiny, ln2, log2, log10):
             s = f / (two + f)
             z = s * s
             return s * fma(z, polynomial(z, table), half * square)
+
+        @exact
+        def tail(f):
+            square = f * f
+            return rest(f, square) - half * square
+
+        @exact
+        def total(k, f):
+            square = f * f
+            y = fma(k, ln2_low, rest(f, square)) - half * square
+            return fma(k, ln2, y + f)
 
     @exact
     def ends(x, y):
@@ -59,10 +75,7 @@ def _functions(T, table, smallest, shift, negligible, tiny, ln2, log2, log10):
     @exact
     def log(x):
         k, m = parts(x)
-        f = m - one
-        square = f * f
-        y = fma(k, ln2_low, rest(f, square)) - half * square
-        return ends(x, fma(k, ln2, y + f))
+        return ends(x, total(k, m - one))
 
     @exact
     def log1p(x):
@@ -70,10 +83,7 @@ def _functions(T, table, smallest, shift, negligible, tiny, ln2, log2, log10):
         v = u - x
         lost = select(x < negligible, (one - v) + (x - (u - v)), zero)  # 1 + x - u
         k, m = parts(u)
-        f = (m - one) + lost * (m / u)
-        square = f * f
-        y = fma(k, ln2_low, rest(f, square)) - half * square
-        y = ends(u, fma(k, ln2, y + f))
+        y = ends(u, total(k, (m - one) + lost * (m / u)))
         return select((x < tiny) & (x > -tiny), x, y)
 
     def scaled(factor, factor_low, unit, unit_low):
@@ -84,9 +94,7 @@ def _functions(T, table, smallest, shift, negligible, tiny, ln2, log2, log10):
         def log(x):
             k, m = parts(x)
             f = m - one
-            square = f * f
-            y = rest(f, square) - half * square  # log(m) = f + y
-            y = fma(f, factor_low, y * factor)
+            y = fma(f, factor_low, tail(f) * factor)  # log(m) = f + tail(f)
             return ends(x, fma(k, unit, fma(f, factor, fma(k, unit_low, y))))
 
         return log
@@ -97,8 +105,8 @@ def _functions(T, table, smallest, shift, negligible, tiny, ln2, log2, log10):
 # fmt: off
 _single = _functions(
     F,
-    (0.33333313, -0.2500001, 0.20002078, -0.16668004, 0.14220163, -0.12405681, 0.118848614,
-     -0.11674957, 0.06752181),
+    (-0.49999988, 0.333336, -0.25001895, 0.19984515, -0.16585836, 0.14501877, -0.13762744,
+     0.1110876, -0.041836936),
     2.0**-126, 25, 2.0**40, 2.0**-25, (0.6931471824645996, -1.9046542121259336e-09),
     (1.4426950216293335, 1.925963033500011e-08, 1.0, 0.0),
     (0.4342944920063019, -1.0103049952192578e-08, 0.301025390625, 4.605039066518657e-06),

@@ -15,10 +15,12 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from ..simd import registers
+from ...codegen import PIECE
+from ..simd import prefetch, registers
 
 _config: Any = numba.config  # sets its names at run time
 _INTEGERS = {types.float32: types.int32, types.float64: types.int64}
+LINE = 64  # bytes of a cache line
 _MANTISSA = {types.float32: 23, types.float64: 52}
 
 
@@ -56,6 +58,38 @@ def wide(context):
     return types.none(), emit
 
 
+AHEAD = 4096  # bytes from what a loop works on to what it asks for
+
+
+def _fetch(write: bool):
+    """The emitter of `fetch` or `fetch_result`."""
+
+    def typing(context, x, at):
+        def emit(context, builder, signature, args):
+            octet = ir.IntType(8).as_pointer()
+            place = builder.bitcast(builder.gep(args[0], [args[1]]), octet)
+            size = context.get_abi_sizeof(args[0].type.pointee)
+            for line in range(0, PIECE * size, LINE):
+                offset = ir.Constant(ir.IntType(64), AHEAD + line)
+                prefetch(builder, builder.gep(place, [offset]), write)
+            return context.get_dummy_value()
+
+        return types.none(x, types.intp), emit
+
+    return typing
+
+
+def _fetch_plain(x, at):
+    """Nothing."""
+
+
+# Ask for the PIECE elements that are AHEAD of x[at], which need not be memory. Elementary functions
+# keep so many instructions in flight that the core sees the next loads too late: tanh of 4M
+# elements takes 0.66 ns each without, 0.40 with, of which 0.35 are arithmetic.
+fetch = emitted(_fetch_plain)(_fetch(write=False))
+fetch_result = emitted(_fetch_plain)(_fetch(write=True))
+
+
 def _fma_plain(a, b, c):
     if isinstance(a, np.float32):
         return np.float32(np.float64(a) * np.float64(b) + np.float64(c))
@@ -72,24 +106,44 @@ def fma(context, a, b, c):
     return a(a, a, a), lambda context, builder, signature, args: _call(builder, "fma", *args)
 
 
-def _polynomial_plain(x, coefficients):
+LONG = 11  # coefficients from which half as many steps are worth two more operations
+
+
+def _horner_plain(x, coefficients):
     value = coefficients[-1]
     for c in coefficients[-2::-1]:
         value = _fma_plain(value, x, c)
     return value
 
 
+def _polynomial_plain(x, coefficients):
+    if len(coefficients) < LONG:
+        return _horner_plain(x, coefficients)
+    odd = _horner_plain(x * x, coefficients[1::2])
+    return _fma_plain(odd, x, _horner_plain(x * x, coefficients[::2]))
+
+
 @emitted(_polynomial_plain)
 def polynomial(context, x, coefficients):
-    """coefficients[0] + coefficients[1] * x + ..., by Horner's rule."""
+    """coefficients[0] + coefficients[1] * x + ..., by Horner's rule; even and odd powers apart
+    where there are many: a core cannot hide the latency of a long chain.
+    """
 
     def emit(context, builder, signature, args):
         at, table = args
         numbers = [builder.extract_value(table, i) for i in range(len(coefficients))]
-        value = numbers.pop()
-        while numbers:
-            value = _call(builder, "fma", value, at, numbers.pop())
-        return value
+
+        def horner(at, numbers):
+            value = numbers.pop()
+            while numbers:
+                value = _call(builder, "fma", value, at, numbers.pop())
+            return value
+
+        if len(numbers) < LONG:
+            return horner(at, numbers)
+        square = builder.fmul(at, at)
+        odd = horner(square, numbers[1::2])
+        return _call(builder, "fma", odd, at, horner(square, numbers[::2]))
 
     return x(x, coefficients), emit
 
@@ -148,6 +202,25 @@ def rounded(context, x, by, magic):
 def _narrow(builder, k, mantissa):
     """An exponent as wide as the float that it is for (Numba's sums of int32 are int64)."""
     return builder.trunc(k, ir.IntType(32)) if mantissa == 23 and k.type.width > 32 else k
+
+
+def _turned_plain(y, k):
+    return -y if k & 1 else y
+
+
+@emitted(_turned_plain)
+def turned(context, y, k):
+    """-y if k is odd, else y."""
+    bits = 32 if y is types.float32 else 64
+
+    def emit(context, builder, signature, args):
+        whole = ir.IntType(bits)
+        k = _narrow(builder, args[1], _MANTISSA[y])
+        sign = builder.shl(k, ir.Constant(whole, bits - 1))
+        flipped = builder.xor(builder.bitcast(args[0], whole), sign)
+        return builder.bitcast(flipped, args[0].type)
+
+    return y(y, k), emit
 
 
 def _power_of_two_plain(k, one):
@@ -230,10 +303,17 @@ def split(context, x):
         kind = args[0].type
         whole = ir.IntType(32 if mantissa == 23 else 64)
         number = lambda n: ir.Constant(whole, n)  # noqa: E731
-        bits = builder.add(builder.bitcast(args[0], whole), number((bias << mantissa) - root))
-        m = builder.add(builder.and_(bits, number((1 << mantissa) - 1)), number(root))
-        # the exponent in the lowest bits of the float 2**mantissa
-        k = builder.lshr(bits, number(mantissa))
+        bits = builder.bitcast(args[0], whole)
+        above = builder.sub(bits, number(root))
+        if mantissa == 23:
+            power = builder.ashr(above, number(mantissa))
+            m = builder.sub(bits, builder.shl(power, number(mantissa)))
+            k = builder.sitofp(power, kind)
+            return context.make_tuple(builder, signature.return_type, (k, builder.bitcast(m, kind)))
+        above = builder.add(above, number(bias << mantissa))
+        m = builder.add(builder.and_(above, number((1 << mantissa) - 1)), number(root))
+        # the exponent in the lowest bits of the float 2**mantissa: few CPUs convert 64-bit integers
+        k = builder.lshr(above, number(mantissa))
         k = builder.or_(k, number((bias + mantissa) << mantissa))
         k = builder.fsub(builder.bitcast(k, kind), ir.Constant(kind, float((1 << mantissa) + bias)))
         return context.make_tuple(builder, signature.return_type, (k, builder.bitcast(m, kind)))

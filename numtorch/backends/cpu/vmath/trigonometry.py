@@ -1,19 +1,21 @@
 """Sine, cosine, tangent and arctangent.
 
-x = n * pi / 2 + r with |r| <= pi / 4, where pi / 2 is a sum of floats; minimax polynomials give
-sin(r) and cos(r). This holds up to |x| = LIMIT; beyond, the C library is called, element by
-element. Generated loops test a block for such elements, and have a loop of `..._near` for blocks
-that have none (backends/codegen.py). float32 is computed in float64.
+x = n * pi + r with |r| <= pi / 2, where pi is a sum of three floats; a minimax polynomial gives
+sin(r), which is sin(x) or -sin(x); for the cosine, n is halfway between two integers. As n * pi is
+subtracted by fused multiply-adds, r has one rounding, however close it is to 0. This holds up to
+|x| = LIMIT (LIMIT32); beyond, the C library is called, element by element. Generated loops test a
+block for such elements, and have a loop of `..._near` for blocks that have none
+(backends/codegen.py). The tangent has sine and cosine of r with |r| <= pi / 4, in float64.
 """
 
 import numpy as np
 
 from ..jit import by_width, exact
-from .pieces import copysign, fabs, fma, polynomial, rounded, select
+from .pieces import copysign, fabs, fma, polynomial, rounded, select, turned
 
 F, D = np.float32, np.float64
 LIMIT = D(2.0**30)
-LIMIT32, TINY = F(LIMIT), D(2.0**-27)
+LIMIT32, TINY = F(2.0**18), D(2.0**-27)
 ZERO, HALF, ONE = D(0), D(0.5), D(1)
 MAGIC, TWO_OVER_PI = D(1.5 * 2**52), D(0.6366197723675814)
 PI1, PI2, PI3 = D(1.5707963267948966), D(6.123233995736766e-17), D(-1.4973849048591698e-33)
@@ -63,26 +65,19 @@ def parts64(x):
 
 
 @exact
-def sin_of(k, s, c):
-    """sin(k * pi / 2 + r)."""
-    y = select((k & 1) == 0, s, c)
-    return select((k & 2) == 0, y, -y)
-
-
-@exact
 def tan_of(k, s, c):
     """tan(k * pi / 2 + r)."""
     even = (k & 1) == 0
     return select(even, s, -c) / select(even, c, s)
 
 
-def _near(of, parts, convert, shift):
-    """A function of (k + shift, sin(r), cos(r)) for |x| <= LIMIT."""
+def _near(parts, convert):
+    """The tangent for |x| <= LIMIT."""
 
     @exact
     def near(x):
         k, s, c = parts(D(x))
-        return convert(of(k + shift, s, c))
+        return convert(tan_of(k, s, c))
 
     return near
 
@@ -97,15 +92,57 @@ def _any(near, libm, limit, convert):
     return anywhere
 
 
-def _pair(of, shift, libm):
+def _waves(T, magic, pi, table):
+    """Sine and cosine of |x| <= LIMIT."""
+    magic, inverse, half, one = T(magic), T(1 / np.pi), T(0.5), T(1)
+    pi1, pi2, pi3 = map(T, pi)
+    table = tuple(map(T, table))
+
+    @exact
+    def of(x, n, k):
+        # all parts of pi are positive: n = 0.0 leaves x = -0.0 as it is
+        r = fma(n, -pi3, fma(n, -pi2, fma(n, -pi1, x)))
+        a, z = fabs(r), r * r
+        y = fma(a * z, polynomial(z, table), a)
+        return copysign(select(y > one, one, y), turned(r, k))
+
+    @exact
+    def sin(x):
+        n, k = rounded(x, inverse, magic)
+        return of(x, n, k)
+
+    @exact
+    def cos(x):
+        n, k = rounded(fma(x, inverse, -half), one, magic)
+        return of(x, n + half, k + 1)
+
+    return sin, cos
+
+
+# fmt: off
+sin32, cos32 = _waves(
+    F, 1.5 * 2**23, (3.141592502593994, 1.5099578831723193e-07, 1.078060505991553e-14),
+    (-0.1666666, 0.008333069, -0.00019809768, 2.6060538e-06),
+)
+sin64, cos64 = _waves(
+    D, MAGIC, (3.141592653589793, 1.224646799147353e-16, 2.1657133478438278e-32),
+    (-0.16666666666666666, 0.008333333333333207, -0.0001984126984121248, 2.755731921157002e-06,
+     -2.5052106904540246e-08, 1.6058941011581745e-10, -7.643019687773873e-13,
+     2.721423479923919e-15),
+)
+# fmt: on
+tan32, tan64 = _near(parts32, F), _near(parts64, D)
+
+
+def _pair(single, double, libm):
     """(near, anywhere) for both types."""
-    near = by_width(_near(of, parts32, F, shift), _near(of, parts64, D, shift))
-    return near, by_width(_any(near, libm, LIMIT32, F), _any(near, libm, LIMIT, D))
+    near = by_width(single, double)
+    return near, by_width(_any(single, libm, LIMIT32, F), _any(double, libm, LIMIT, D))
 
 
-sin_near, sin = _pair(sin_of, 0, np.sin)
-cos_near, cos = _pair(sin_of, 1, np.cos)
-tan_near, tan = _pair(tan_of, 0, np.tan)
+sin_near, sin = _pair(sin32, sin64, np.sin)
+cos_near, cos = _pair(cos32, cos64, np.cos)
+tan_near, tan = _pair(tan32, tan64, np.tan)
 
 
 @exact

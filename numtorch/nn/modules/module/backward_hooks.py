@@ -116,8 +116,8 @@ def check_count(grads, expected, kind, name):
     """A hook must give as many gradients as it got."""
     if len(grads) != expected:
         raise RuntimeError(
-            f"Backward {kind} returned an invalid number of {name}, got {len(grads)}, "
-            f"but expected {expected}"
+            f"Backward {kind} returned an invalid number of {name}, got {len(grads)}, but expected "
+            f"{expected}"
         )
 
 

@@ -44,8 +44,8 @@ class Convert:
         device, dtype, non_blocking, memory_format = parse_to(*args, **kwargs)
         if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
             raise TypeError(
-                "nn.Module.to only accepts floating point or complex dtypes, "
-                f"but got desired dtype={dtype}"
+                "nn.Module.to only accepts floating point or complex dtypes, but got desired "
+                f"dtype={dtype}"
             )
 
         def convert(tensor):
@@ -87,7 +87,7 @@ class Convert:
         return self._apply(lambda t: empty_like(t, device=device), recurse=recurse)
 
     def share_memory(self):
-        """Put all parameters and buffers into memory that other processes can map."""
+        """`Tensor.share_memory_` of all parameters and buffers; returns the module."""
         return self._apply(lambda t: t.share_memory_())
 
 
