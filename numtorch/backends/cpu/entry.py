@@ -39,8 +39,8 @@ llvm.add_symbol("numtorch_parallel_for", ctypes.addressof(parallel_for))
 # -- a share of the loop ---------------------------------------------------------------------------
 def divided(function):
     """`function` with two more arguments, and the range of its `prange(n)` from n * first / WHOLE
-    to n * last / WHOLE; itself if it has no prange. Every thread runs what stands before the loop,
-    so nothing may follow it, and shares meet only in memory.
+    to n * last / WHOLE; itself if it has no prange. What stands before the loop is done with every
+    share; what follows it (a remainder), only with the last one, which may end before the others.
     """
     if "prange" not in function.__code__.co_names + function.__code__.co_freevars:
         return function
@@ -48,16 +48,23 @@ def divided(function):
     definition = tree.body[0]
     assert isinstance(definition, ast.FunctionDef)
     definition.decorator_list = []
-    last = definition.body[-1]
-    if not isinstance(last, ast.For) or not _is_prange(last.iter):
+    (at,) = [i for i, statement in enumerate(definition.body) if _is_parallel(statement)]
+    before, loop, after = definition.body[:at], definition.body[at], definition.body[at + 1 :]
+    summed = _names(before, ast.Store) & _names([loop], ast.Store) & _names(after, ast.Load)
+    if summed:
         raise TypeError(
-            f"the kernel {function.__qualname__} must end with its prange loop: what follows would "
-            "run once in every thread; let the caller or a second kernel do it"
+            f"the kernel {function.__qualname__} joins {', '.join(sorted(summed))} across the "
+            "iterations of its prange; write one value for each iteration, and join them in the "
+            "caller or in a second kernel"
         )
     definition.args.args += [ast.arg("first_share"), ast.arg("last_share")]
-    (count,) = map(ast.unparse, last.iter.args)
+    (count,) = map(ast.unparse, loop.iter.args)  # type: ignore[attr-defined]
     bounds = ", ".join(f"({count}) * {end}_share // {WHOLE}" for end in ("first", "last"))
-    last.iter = ast.parse(f"range({bounds})", mode="eval").body
+    loop.iter = ast.parse(f"range({bounds})", mode="eval").body  # type: ignore[attr-defined]
+    if after:
+        remainder = ast.parse(f"if last_share == {WHOLE}: pass").body[0]
+        remainder.body = after  # type: ignore[attr-defined]
+        definition.body = [*before, loop, remainder]
     names = function.__code__.co_freevars
     made = ast.parse(f"def outer({', '.join(names)}): pass")
     made.body[0].body = [definition, ast.Return(ast.Name(function.__name__, ast.Load()))]  # type: ignore[attr-defined]
@@ -70,8 +77,14 @@ def divided(function):
     return pytypes.FunctionType(code, function.__globals__, function.__name__, None, closure)
 
 
-def _is_prange(call) -> bool:
+def _is_parallel(statement) -> bool:
+    call = getattr(statement, "iter", None)
     return isinstance(call, ast.Call) and getattr(call.func, "id", "") == "prange"
+
+
+def _names(statements: list, use: type) -> set[str]:
+    nodes = (node for s in statements for node in ast.walk(s))
+    return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, use)}
 
 
 # -- the compiler ----------------------------------------------------------------------------------
@@ -172,7 +185,7 @@ class _Entry:
         with builder.if_then(builder.icmp_signed("!=", count, I64(len(self.kinds))), likely=False):
             text = f"{self.description.qualname} takes {len(self.kinds)} arguments"
             message = self.context.insert_const_string(self.module, text)
-            error = builder.load(cgutils.add_global_variable(self.module, I8P, "PyExc_TypeError"))
+            error = self.constant("PyExc_TypeError")
             self.python(builder, "PyErr_SetString", ir.VoidType(), [I8P, I8P], error, message)
             builder.ret(null)
         values, doubts = [], [ir.IntType(1)(0)]
@@ -214,10 +227,10 @@ class _Entry:
             with many:
                 facts = [*values, threads, I32(0)]
                 kind = ir.LiteralStructType([v.type for v in facts])
-                data = cgutils.alloca_once(builder, kind)
+                data = builder.alloca(kind)
                 for i, value in enumerate(facts):
                     builder.store(value, cgutils.gep_inbounds(builder, data, 0, i))
-                base, step, length = (cgutils.alloca_once(builder, t) for t in (I8P, I64, I64))
+                base, step, length = map(builder.alloca, (I8P, I64, I64))
                 builder.store(I8P(None), base)
                 builder.store(I64(1), step)
                 builder.store(threads, length)
