@@ -27,7 +27,9 @@ from .gemm import as_matrix
 
 BLOCK = 512  # results that one iteration of `column_combination` owns
 CHUNK = 1 << 16  # elements of an inner product that one iteration owns
-SHORT = 64  # rows below this many elements are added up several at once
+# Rows below this many elements, or so many of them, are added up several at once: 1000 x 100 takes
+# 0.75 of torch's time instead of 0.87, 300 x 300 0.70 instead of 0.88.
+SHORT, MANY = 64, 128
 
 
 @kernel(fastmath="sum")
@@ -108,7 +110,7 @@ def row_sums(_, a, at, pitch, used, x, n, out, to):
 
 
 @kernel
-def short_row_products(a, x, out, rows, n, pitch, lanes):
+def grouped_row_products(a, x, out, rows, n, pitch, lanes):
     """out[i] = sum of a[i, j] * x[j]. One iteration of the parallel loop owns `lanes` rows."""
     for piece in prange((rows + lanes - 1) // lanes):
         i = np.int64(piece) * lanes
@@ -195,14 +197,14 @@ def matrix_vector(a, x, out):
         return copied
     m, n = flat.shape
     across, down = flat.strides[1], flat.strides[0]
-    if across == 1 and (n >= SHORT or m == 1):
+    if across == 1 and (m == 1 or n >= SHORT and m < MANY):
         run = row_products.compile(a, x, out, None, 1, 1, 1, work=m * n // 8)
         return bind(run, 3, None, m, n, down)
     if across != 1:
         numbers = n, m, across
         return bind(column_combination.compile(a, x, out, 1, 1, 1, work=m * n // 8), 3, *numbers)
     numbers = m, n, down, lanes_of(out.dtype.itemsize)
-    return bind(short_row_products.compile(a, x, out, *numbers, work=m * n // 8), 3, *numbers)
+    return bind(grouped_row_products.compile(a, x, out, *numbers, work=m * n // 8), 3, *numbers)
 
 
 def inner_product(x, y, out):
