@@ -74,6 +74,7 @@ def scalar_code(expression: str, compute: str) -> str:
 # Functions with a vectorizable form, NAME_near, for arguments of which `far` is false.
 RANGED = frozenset(("cos", "sin", "tan"))
 PIECE = 128  # elements that are asked for, and tested, together
+GROUP = 2048  # elements that are written past the caches before other threads may see them
 
 
 def _ranged_calls(tree) -> list[ast.Call]:
@@ -177,6 +178,28 @@ def flat_source(loop: Loop, name: str) -> str:
     lines += [f"        {line}" for line in whole]
     rest = loop.lines(f"for index in range(count // {PIECE} * {PIECE}, count):", here, here)
     return "\n".join(lines + [f"    {line}" for line in rest]) + "\n"
+
+
+def streamed_source(loop: Loop, name: str) -> str:
+    """CPU: one output, written past the caches; pieces of it are put together in the L1 cache."""
+    lines = [f"def {name}({', '.join(loop.operands + loop.outs)}, count):"]
+    title = f'"""{loop.title}, past the caches. One iteration of the parallel loop owns {GROUP}'
+    lines += [f"    {title}", "    elements.", '    """']
+    lines += [f"    {line}" for line in loop.hoisted()]
+    lines += [
+        f"    for group in prange((count + {GROUP - 1}) // {GROUP}):",
+        f"        begin = int64(group) * {GROUP}",
+        "        held = scratch(out0)",
+        f"        for first in range(begin, min(begin + {GROUP}, count), {PIECE}):",
+    ]
+    arrays = [p for p, s in zip(loop.operands, loop.scalars, strict=True) if not s]
+    inner = [f"fetch({p}, first)" for p in arrays]
+    inner.append(f"size = min({PIECE}, count - first)")
+    whole = loop.lines("for index in range(size):", lambda i: "first + index", lambda k: "index")
+    inner += [line.replace("out0[", "held[") for line in whole]
+    inner.append("stream_run(held, 0, out0, first, size)")
+    lines += [f"            {line}" for line in inner]
+    return "\n".join([*lines, "        release()"]) + "\n"
 
 
 def strided_source(loop: Loop, name: str) -> str:

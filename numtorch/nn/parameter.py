@@ -61,3 +61,18 @@ class Buffer(Tensor, metaclass=_TaggedTensor):
         tensor.persistent = persistent
         tensor._is_buffer = True
         return tensor
+
+
+def clear_grad(param, set_to_none):
+    """Drop a tensor's gradient, or cut it off from the tape and fill it with zeros."""
+    grad = param.grad
+    if grad is None:
+        return
+    if set_to_none:
+        param.grad = None
+        return
+    if grad.grad_fn is not None:
+        grad.detach_()
+    else:
+        grad.requires_grad_(False)
+    grad.zero_()

@@ -11,6 +11,7 @@ from ..autograd import enable_grad, set_grad_enabled
 from ..autograd.hooks import RemovableHandle
 from ..core.dtype import float32
 from ..nn.naming import typename
+from ..nn.parameter import clear_grad
 from ..tensors import Tensor
 
 __all__ = [
@@ -250,17 +251,7 @@ class Optimizer:
         """Drop the gradients of all parameters, or fill them with zeros."""
         for group in self.param_groups:
             for param in group["params"]:
-                grad = param.grad
-                if grad is None:
-                    continue
-                if set_to_none:
-                    param.grad = None
-                else:
-                    if grad.grad_fn is not None:
-                        grad.detach_()
-                    else:
-                        grad.requires_grad_(False)
-                    grad.zero_()
+                clear_grad(param, set_to_none)
 
     def step(self, closure=None):
         """Change the parameters; every optimizer defines it.

@@ -131,6 +131,14 @@ def test_linear_layers_of_few_rows(sizes, order):
     assert np.array_equal(found.numpy(), x @ w.T + b)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sums_of_several_rows_at_once(dtype):
+    for m, n in itertools.product((1, 2, 15, 16, 17, 130), (1, 7, 8, 9, 16, 17, 33, 63, 100)):
+        a, v = numbers((m, n + 3), dtype), numbers(n, dtype)
+        found = nt.from_numpy(a)[:, 1 : n + 1] @ nt.from_numpy(v)
+        assert np.array_equal(found.numpy(), a[:, 1 : n + 1] @ v)
+
+
 @pytest.mark.parametrize("n", [0, 1, 63, 70_000, 200_003])
 def test_inner_products(n):
     a, b = numbers(n, "int64"), numbers(n, "int64")

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 import numtorch as nt
+from numtorch.backends.codegen import Loop
 from numtorch.backends.cpu import simd, vmath
 from numtorch.backends.cpu.jit import Kernel, buffer_type, exact, prange
+from numtorch.backends.cpu.scalar import kernel_for
+from numtorch.ops.pointwise import cpu
 
 # name: (reference in a wider type, errors allowed in float32 and float64): a little more than
 # was found among many more arguments (docs/accuracy.md).
@@ -196,6 +199,32 @@ def test_threads_do_not_matter(name):
         assert nt.equal(one, function(x))
     finally:
         nt.set_num_threads(before)
+
+
+@pytest.mark.parametrize("expression", ["sin(a) * b", "where(a <= 0, 0, a)"])
+def test_results_past_the_caches(expression):
+    """The kernel that writes past the caches gives what the other one gives, and no more."""
+    n = 5000
+    a = np.random.default_rng(8).standard_normal(n).astype(np.float32)
+    loop = Loop("test", ("a", "b"), ("float32",) * 2, (None, None), (expression,), "float32")
+    flat, streamed = (kernel_for(loop, form).compile(a, a, a, 1) for form in ("flat", "streamed"))
+    for first, count in ((0, 0), (0, 1), (3, 127), (16, 128), (1, 129), (0, 2048), (5, 4444)):
+        x, (got, want) = a[first : first + count].copy(), np.full((2, n), 7, np.float32)
+        flat(x, x, want[first:], count)
+        streamed(x, x, got[first:], count)
+        np.testing.assert_array_equal(got, want)
+
+
+def test_large_results(monkeypatch):
+    """Past the caches only what is written and not read."""
+    monkeypatch.setattr(cpu, "STREAM", 1 << 20)
+    x = nt.from_numpy(np.random.default_rng(9).standard_normal(300_007).astype(np.float32))
+    want = x.numpy() * np.float32(1.25)
+    np.testing.assert_array_equal((x * 1.25).numpy(), want)
+    out = nt.zeros(300_010)
+    nt.mul(x, 1.25, out=out[3:])  # not at the beginning of a cache line
+    np.testing.assert_array_equal(out.numpy(), np.concatenate([np.zeros(3, np.float32), want]))
+    np.testing.assert_array_equal(x.mul_(1.25).numpy(), want)
 
 
 def llvm_of(function, dtype, fastmath):

@@ -11,9 +11,10 @@ import re
 import numpy as np
 from numpy import float32, float64, int8, int16, int32, int64, uint8
 
-from ..codegen import Loop, flat_source, strided_source
+from ..codegen import Loop, flat_source, streamed_source, strided_source
 from . import vmath
 from .jit import Kernel, inline, prange
+from .moves import release, scratch, stream_run
 from .vmath import (
     atan,
     cos,
@@ -47,6 +48,7 @@ __all__ = ["float32", "float64", "int8", "int16", "int32", "int64", "prange", "u
 __all__ += ["cosh", "erf", "erfc", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10"]
 __all__ += ["atan", "cos", "cos_near", "far", "pow", "sigmoid", "silu", "sin", "sin_near", "sinh"]
 __all__ += ["fetch", "fetch_result", "tan", "tan_near", "tanh", "wide"]
+__all__ += ["release", "scratch", "stream_run"]
 
 inf, nan = math.inf, math.nan
 
@@ -206,6 +208,7 @@ power_bool, floor_division_bool, modulo_bool = power_int, floor_division_int, mo
 
 
 _made: dict = {}
+_SOURCES = {"flat": flat_source, "streamed": streamed_source, "strided": strided_source}
 _called = re.compile(rf"\b({'|'.join(vmath.__all__)}|power)\(")
 
 
@@ -215,13 +218,13 @@ def prelude(*expressions: str) -> tuple[str, ...]:
 
 
 def kernel_for(loop: Loop, form: str) -> Kernel:
-    """The kernel of a loop, "flat" or "strided"; made once."""
+    """The kernel of a loop, "flat", "streamed" or "strided"; made once."""
     key = (form, *loop.key())
     found = _made.get(key)
     if found is None:
         name = f"{loop.title}_{form}"
         loop.first = prelude(*loop.expressions)
-        text = (flat_source if form == "flat" else strided_source)(loop, name)
+        text = _SOURCES[form](loop, name)
         filename = f"<numtorch kernel {name} {len(_made)}>"
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
         scope = dict(globals())

@@ -87,6 +87,11 @@ def splat(builder, scalar, vector):
     return builder.shuffle_vector(one, undefined, zeros)
 
 
+def add(builder, a, b):
+    """a + b, wrapping around in integers."""
+    return (builder.add if isinstance(a.type.element, ir.IntType) else builder.fadd)(a, b)
+
+
 def multiply_add(builder, a, b, c):
     """a * b + c: fused where the CPU can, wrapping around in integers."""
     if isinstance(a.type.element, ir.IntType):

@@ -20,11 +20,8 @@ def inplace_text(module, first=""):
     return ", ".join(text for text in (first, "inplace=True" if module.inplace else "") if text)
 
 
-class ReLU(Module):
-    """max(x, 0).
-
-    (*) -> (*)
-    """
+class _Inplace(Module):
+    """A function whose only setting is `inplace`."""
 
     def __init__(self, inplace=False):
         super().__init__()
@@ -32,11 +29,20 @@ class ReLU(Module):
 
     def forward(self, input):
         """Apply the function."""
-        return functional.relu(input, inplace=self.inplace)
+        return self._function(input, inplace=self.inplace)
 
     def extra_repr(self):
         """The settings."""
         return inplace_text(self)
+
+
+class ReLU(_Inplace):
+    """max(x, 0).
+
+    (*) -> (*)
+    """
+
+    _function = staticmethod(functional.relu)
 
 
 class GELU(Module):
@@ -58,23 +64,13 @@ class GELU(Module):
         return f"approximate={self.approximate!r}"
 
 
-class SiLU(Module):
+class SiLU(_Inplace):
     """x * sigmoid(x).
 
     (*) -> (*)
     """
 
-    def __init__(self, inplace=False):
-        super().__init__()
-        self.inplace = inplace
-
-    def forward(self, input):
-        """Apply the function."""
-        return functional.silu(input, inplace=self.inplace)
-
-    def extra_repr(self):
-        """The settings."""
-        return inplace_text(self)
+    _function = staticmethod(functional.silu)
 
 
 class Sigmoid(Module):
@@ -204,61 +200,31 @@ class Softmin(_AlongDim):
         return functional.softmin(input, self.dim, _stacklevel=5)
 
 
-class ReLU6(Module):
+class ReLU6(_Inplace):
     """min(max(x, 0), 6).
 
     (*) -> (*)
     """
 
-    def __init__(self, inplace=False):
-        super().__init__()
-        self.inplace = inplace
-
-    def forward(self, input):
-        """Apply the function."""
-        return functional.relu6(input, self.inplace)
-
-    def extra_repr(self):
-        """The settings."""
-        return inplace_text(self)
+    _function = staticmethod(functional.relu6)
 
 
-class Mish(Module):
+class Mish(_Inplace):
     """x * tanh(softplus(x)) (Misra, 2019).
 
     (*) -> (*)
     """
 
-    def __init__(self, inplace=False):
-        super().__init__()
-        self.inplace = inplace
-
-    def forward(self, input):
-        """Apply the function."""
-        return functional.mish(input, self.inplace)
-
-    def extra_repr(self):
-        """The settings."""
-        return inplace_text(self)
+    _function = staticmethod(functional.mish)
 
 
-class SELU(Module):
+class SELU(_Inplace):
     """Scaled ELU that keeps mean 0 and variance 1 (Klambauer et al., 2017).
 
     (*) -> (*)
     """
 
-    def __init__(self, inplace=False):
-        super().__init__()
-        self.inplace = inplace
-
-    def forward(self, input):
-        """Apply the function."""
-        return functional.selu(input, self.inplace)
-
-    def extra_repr(self):
-        """The settings."""
-        return inplace_text(self)
+    _function = staticmethod(functional.selu)
 
 
 class Hardswish(Module):

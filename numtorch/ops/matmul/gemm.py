@@ -19,7 +19,7 @@ from .batches import starts
 from .tile import ROWS, VECTORS, product_tile
 
 DEPTH = 384  # of a block: its columns of the second operand are copied to the stack in panels
-TALL, WIDE = 256 // ROWS * ROWS, 768  # of a block: its rows lie in the L2 cache
+TALL, WIDE = 512 // ROWS * ROWS, 768  # of a block: its rows lie in the L2 cache
 PIECES = 8  # blocks that a large product is cut into at least
 PACK = 1 << 18  # bytes of a second operand whose rows are too far apart to be read in place
 REPACK = 1 << 17  # bytes of a transposed first operand that is copied first
@@ -114,6 +114,7 @@ def products(a, b, out, ta=False, tb=False, bias=None):
     packs = bn != 1 or (m >= 64 and k * n * size >= PACK)
     panel = PANEL * lanes
     depth = min(DEPTH, SCRATCH // size // panel // lanes * lanes)
+    depth = -(-k // -(-k // depth) // lanes) * lanes  # parts of one size
     tall, wide = _block(batches, m, n, k, panel)
     numbers = (batches, m, n, k, am, ak, bk, bn, tall, wide, depth, int(packs), lanes)
     run = matrix_products.compile(a, b, out, out, offsets, *numbers, work=batches * m * n * k // 96)
@@ -149,10 +150,10 @@ def _block(batches, m, n, k, panel):
     """Rows and columns of a block: as large as the caches bear, but enough of them for threads."""
     tall, wide = min(TALL, m), min(WIDE // panel * panel, -(-n // panel) * panel)
     while batches * -(-m // tall) * -(-n // wide) < PIECES and m * n * k >= 1 << 20:
-        if tall > 64 and tall * 2 >= wide:
-            tall = -(-tall // 2 // ROWS) * ROWS
-        elif wide > panel:
+        if wide > panel:  # first: each row of blocks copies its panels of the second operand again
             wide = -(-wide // 2 // panel) * panel
+        elif tall > 64:
+            tall = -(-tall // 2 // ROWS) * ROWS
         else:
             break
     return tall, wide

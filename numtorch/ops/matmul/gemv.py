@@ -6,12 +6,30 @@ import numpy as np
 
 from ...backends.cpu import memory
 from ...backends.cpu.jit import bind, kernel, prange
+from ...backends.cpu.simd import (
+    I32,
+    add,
+    as_mask,
+    integer,
+    ir,
+    lanes_of,
+    load,
+    load_where,
+    loop,
+    multiply_add,
+    store_where,
+    types,
+    vector_of,
+    vectorized,
+)
 from ..copy.cpu import launch_copy
-from .gemm import as_matrix, products
+from .gemm import as_matrix
 
 BLOCK = 512  # results that one iteration of `column_combination` owns
 CHUNK = 1 << 16  # elements of an inner product that one iteration owns
-SHORT = 64  # rows below this many elements go to the register tiles, several at once
+# Rows below this many elements, or so many of them, are added up several at once: 1000 x 100 takes
+# 0.75 of torch's time instead of 0.87, 300 x 300 0.70 instead of 0.88.
+SHORT, MANY = 64, 128
 
 
 @kernel(fastmath="sum")
@@ -27,6 +45,76 @@ def row_products(a, x, out, bias, rows, n, pitch):
         for j in range(n):
             total = T(total + T(a[at + j] * x[j]))
         out[i] = total if bias is None else T(total + bias[i])
+
+
+def plain_row_sums(a, at, pitch, used, x, n, out, to):
+    """out[to + i] = sum over j < n of a[at + i * pitch + j] * x[j], for i < used."""
+    T = out.dtype.type
+    for i in range(used):
+        total = T(0)
+        for j in range(n):
+            total = T(total + T(a[at + i * pitch + j] * x[j]))
+        out[to + i] = total
+
+
+@vectorized(plain_row_sums)
+def row_sums(_, a, at, pitch, used, x, n, out, to):
+    """`plain_row_sums` of as many rows as a vector has lanes; n and used are positive.
+
+    Each row has a vector of sums. Round d of log2(lanes) adds lanes d apart and puts two rows'
+    results into one vector, so that lane i of the last one is the sum of row i.
+    """
+
+    def codegen(context, b, signature, args):
+        a_, at_, pitch_, used_, x_, n_, out_, to_ = args
+        vector, size = vector_of(out)
+        lanes = vector.count
+        last, first = b.sub(used_, integer(1)), b.gep(a_, [at_])
+        rows = [integer(i) for i in range(lanes)]
+        rows = [b.select(b.icmp_signed("<", i, last), i, last) for i in rows]
+        lines = [b.gep(first, [b.mul(i, pitch_)]) for i in rows]
+        whole = b.udiv(b.sub(n_, integer(1)), integer(lanes))  # vectors in front of the last one
+        done = b.mul(whole, integer(lanes))
+        ones = b.sub(b.shl(integer(1), b.sub(n_, done)), integer(1))
+        mask = as_mask(b, ones, lanes)
+
+        def with_products(sums, position, read):
+            right, pairs = read(b.gep(x_, [position])), zip(lines, sums, strict=True)
+            return [multiply_add(b, read(b.gep(row, [position])), right, s) for row, s in pairs]
+
+        zeros = [ir.Constant(vector, None)] * lanes
+        sums = with_products(zeros, done, lambda p: load_where(b, p, mask, vector, size))
+        before = b.block
+        with b.if_then(b.icmp_signed(">", whole, integer(0))):
+            v, partial, close = loop(b, whole, sums)
+            position = b.mul(v, integer(lanes))
+            longer = close(with_products(partial, position, lambda p: load(b, p, vector, size)))
+            inside = b.block
+        phis = [b.phi(vector) for _ in sums]
+        for phi, short, long in zip(phis, sums, longer, strict=True):
+            phi.add_incoming(short, before)
+            phi.add_incoming(long, inside)
+        kind, d = ir.VectorType(I32, lanes), 1
+        while d < lanes:
+            own = ir.Constant(kind, [k if not k & d else lanes + k for k in range(lanes)])
+            other = ir.Constant(kind, [k + d if not k & d else lanes + k - d for k in range(lanes)])
+            pairs = zip(phis[::2], phis[1::2], strict=True)
+            phis = [add(b, b.shuffle_vector(*p, own), b.shuffle_vector(*p, other)) for p in pairs]
+            d *= 2
+        stored = as_mask(b, b.sub(b.shl(integer(1), used_), integer(1)), lanes)
+        store_where(b, phis[0], b.gep(out_, [to_]), stored, size)
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(a, i, i, i, x, i, out, i), codegen
+
+
+@kernel
+def grouped_row_products(a, x, out, rows, n, pitch, lanes):
+    """out[i] = sum of a[i, j] * x[j]. One iteration of the parallel loop owns `lanes` rows."""
+    for piece in prange((rows + lanes - 1) // lanes):
+        i = np.int64(piece) * lanes
+        row_sums(a, i * pitch, pitch, min(lanes, rows - i), x, n, out, i)
 
 
 @kernel
@@ -109,14 +197,14 @@ def matrix_vector(a, x, out):
         return copied
     m, n = flat.shape
     across, down = flat.strides[1], flat.strides[0]
-    if across == 1 and (n >= SHORT or m == 1):
+    if across == 1 and (m == 1 or n >= SHORT and m < MANY):
         run = row_products.compile(a, x, out, None, 1, 1, 1, work=m * n // 8)
         return bind(run, 3, None, m, n, down)
     if across != 1:
         numbers = n, m, across
         return bind(column_combination.compile(a, x, out, 1, 1, 1, work=m * n // 8), 3, *numbers)
-    run = products(x.like((1, n)), flat, out.like((1, m)), tb=True)
-    return lambda given, v, o: run(v, given, o)
+    numbers = m, n, down, lanes_of(out.dtype.itemsize)
+    return bind(grouped_row_products.compile(a, x, out, *numbers, work=m * n // 8), 3, *numbers)
 
 
 def inner_product(x, y, out):

@@ -6,12 +6,15 @@ The plain twin defines what the tile computes, and runs in its place under `NUMB
 import functools
 
 from ...backends.cpu.simd import (
+    add,
     as_mask,
     integer,
+    ir,
     load,
     load_where,
     loop,
     multiply_add,
+    prefetch,
     registers,
     splat,
     store,
@@ -37,10 +40,10 @@ def plain_product_tile(
     T = out.dtype.type
     for i in range(used):
         for j in range(width):
-            total = first[begin + i * pitch_first + j]
+            total = T(0)
             for l in range(k):  # noqa: E741 (the contracted index)
                 total = T(total + T(a[at + i * am + l * ak] * b[base + l * bk + j]))
-            out[to + i * pitch + j] = total
+            out[to + i * pitch + j] = T(total + first[begin + i * pitch_first + j])
 
 
 @functools.cache
@@ -74,9 +77,12 @@ def product_tile(vectors: int):
             rows = [integer(i) for i in range(ROWS)]
             rows = [builder.select(builder.icmp_signed("<", i, last), i, last) for i in rows]
             lines = [row_of(a_, at_, am_, i) for i in rows]
-            start = [v for i in rows for v in vectors_at(row_of(first_, begin_, pitch_first_, i))]
+            targets = [row_of(out_, to_, pitch_, i) for i in rows]
+            for target in targets:
+                for v in range(vectors):
+                    prefetch(builder, builder.gep(target, [integer(v * lanes)]), write=True)
             columns = builder.gep(b_, [base_])
-            step, sums, close = loop(builder, k_, start)
+            step, sums, close = loop(builder, k_, [ir.Constant(vector, None)] * (ROWS * vectors))
             right = vectors_at(builder.gep(columns, [builder.mul(step, bk_)]))
             along = builder.mul(step, ak_)
             new = []
@@ -86,15 +92,15 @@ def product_tile(vectors: int):
                 pairs = zip(right, partial, strict=True)
                 new += [multiply_add(builder, left, r, s) for r, s in pairs]
             sums = close(new)
-            # The rows are stored from the last to the first, so that a repeated one is overwritten.
-            for i in reversed(range(ROWS)):
-                row = row_of(out_, to_, pitch_, rows[i])
-                for v, total in enumerate(sums[i * vectors : (i + 1) * vectors]):
-                    place = builder.gep(row, [integer(v * lanes)])
-                    if v < vectors - 1:
-                        store(builder, total, place, size)
-                    else:
-                        store_where(builder, total, place, mask, size)
+            start = [v for i in rows for v in vectors_at(row_of(first_, begin_, pitch_first_, i))]
+            totals = [add(builder, *pair) for pair in zip(sums, start, strict=True)]
+            # Rows that repeat the last one hold its sums: all are read before any is stored.
+            for i, total in enumerate(totals):
+                place = builder.gep(targets[i // vectors], [integer(i % vectors * lanes)])
+                if i % vectors < vectors - 1:
+                    store(builder, total, place, size)
+                else:
+                    store_where(builder, total, place, mask, size)
             return context.get_dummy_value()
 
         i = types.intp

@@ -96,16 +96,35 @@ def _channel_sum(t):
     return t.sum([d for d in range(t._spec.ndim) if d != 1])
 
 
+def _eval_gradients(g, input, mean, var, weight, _bias, eps, needs):
+    for_input, _, _, for_weight, for_bias = needs
+    if for_weight and mean is not None and not grad_mode.get():
+        grads = batch_norm_eval_backward_op(g, input, weight, mean, var, eps)
+        return grads[0] if for_input else None, grads[1], grads[2] if for_bias else None
+    grad_input = grad_weight = grad_bias = None
+    if for_input:
+        grad_input = batch_norm_eval_op(g, None, var, weight, None, eps)
+    if for_weight:
+        grad_weight = _channel_sum(g * batch_norm_eval_op(input, mean, var, None, None, eps))
+    if for_bias:
+        grad_bias = _channel_sum(g)
+    return grad_input, grad_weight, grad_bias
+
+
+@primitive(outputs=3, vjp={}, module=ROOM)
+def batch_norm_eval_backward_op(grad, input, weight, mean, var, *, eps):
+    """The gradients of `batch_norm_eval_op` for input, weight and bias.
+
+    (N, C, ...), (N, C, ...), (C,), (C,), (C,) -> (N, C, ...), (C,), (C,)
+    """
+    return input.like(), var.like(), var.like()
+
+
+batch_norm_eval_backward_op.op.optional = frozenset(["weight"])
+
+
 @primitive(
-    vjp={
-        "input": lambda g, weight, var, eps: batch_norm_eval_op(g, None, var, weight, None, eps),
-        "weight": lambda g, input, mean, var, eps: _channel_sum(
-            g * batch_norm_eval_op(input, mean, var, None, None, eps)
-        ),
-        "bias": lambda g: _channel_sum(g),
-        "mean": None,
-        "var": None,
-    },
+    vjp={("input", "weight", "bias"): _eval_gradients, "mean": None, "var": None},
     node_name="NativeBatchNormBackward0",
     module=ROOM,
 )

@@ -10,8 +10,9 @@ import numpy as np
 from ...backends.cpu import memory
 from ...backends.cpu.jit import bind, exact, kernel, prange
 from ...backends.registry import contiguous
+from . import columns
 from .group_cpu import *  # noqa: F403
-from .pieces import BLOCK, join_parameters, products, pulled, spread
+from .pieces import PIECE, join_parameters, products, pulled, spread
 
 GROUPS = 64  # of rows, whose sums for the parameters are joined in float64
 
@@ -43,46 +44,15 @@ def batch_norm_planes(x, weight, bias, out, mean, invstd, variance, n, c, s, eps
                 out[j] = (x[j] - centre) * factor + shift
 
 
-@kernel
-def batch_norm_columns(x, weight, bias, out, mean, invstd, variance, n, c, s, eps):
-    """The same for (n, c) with s = 1. One iteration of the parallel loop owns BLOCK channels."""
-    T = x.dtype.type
-    for block in prange((c + BLOCK - 1) // BLOCK):
-        first = block * BLOCK
-        width = min(BLOCK, c - first)
-        sums, squares = np.zeros(BLOCK, np.float64), np.zeros(BLOCK, np.float64)
-        for i in range(n):
-            for j in range(width):
-                sums[j] += x[i * c + first + j]
-        for j in range(width):
-            sums[j] /= n
-        for i in range(n):
-            for j in range(width):
-                d = x[i * c + first + j] - sums[j]
-                squares[j] += d * d
-        for j in range(width):
-            k = first + j
-            scale = T(1.0 / math.sqrt(squares[j] / n + eps))
-            mean[k], invstd[k], variance[k] = T(sums[j]), scale, T(squares[j] / (n - 1.0))
-        for i in range(n):
-            for j in range(width):
-                k = first + j
-                y = (x[i * c + k] - mean[k]) * invstd[k]
-                if weight is not None:
-                    y *= weight[k]
-                if bias is not None:
-                    y += bias[k]
-                out[i * c + k] = y
-
-
 @contiguous
 def batch_norm_op(input, weight, bias, out, mean, invstd, variance, *, eps):
     """Three passes over each channel, which stays in the cache."""
     n, c, s = input.shape[0], input.shape[1], math.prod(input.shape[2:])
+    if s == 1:
+        return columns.forward(input, weight, bias, out, mean, invstd, variance, float(eps))
     facts = n, c, s, float(eps)
-    chosen = batch_norm_columns if s == 1 else batch_norm_planes
     specs = input, weight, bias, out, mean, invstd, variance
-    return bind(chosen.compile(*specs, *facts, work=4 * input.numel), 7, *facts)
+    return bind(batch_norm_planes.compile(*specs, *facts, work=4 * input.numel), 7, *facts)
 
 
 @kernel(fastmath="sum")
@@ -107,39 +77,14 @@ def batch_norm_backward_planes(g, x, weight, mean, invstd, gx, gw, gb, n, c, s):
                 gx[j] = (g[j] - average - (x[j] - centre) * slope) * factor
 
 
-@kernel
-def batch_norm_backward_columns(g, x, weight, mean, invstd, gx, gw, gb, n, c, s):
-    """The same for (n, c) with s = 1. One iteration of the parallel loop owns BLOCK channels."""
-    T = x.dtype.type
-    for block in prange((c + BLOCK - 1) // BLOCK):
-        first = block * BLOCK
-        width = min(BLOCK, c - first)
-        sums, both = np.zeros(BLOCK, np.float64), np.zeros(BLOCK, np.float64)
-        for i in range(n):
-            for j in range(width):
-                at = i * c + first + j
-                sums[j] += g[at]
-                both[j] += g[at] * (x[at] - mean[first + j])
-        average, slope = np.zeros(BLOCK, x.dtype), np.zeros(BLOCK, x.dtype)
-        for j in range(width):
-            scale = invstd[first + j]
-            gb[first + j], gw[first + j] = T(sums[j]), T(both[j] * scale)
-            average[j], slope[j] = T(sums[j] / n), T(both[j] * scale * scale / n)
-        for i in range(n):
-            for j in range(width):
-                k = first + j
-                at = i * c + k
-                y = (g[at] - average[j] - (x[at] - mean[k]) * slope[j]) * invstd[k]
-                gx[at] = y if weight is None else y * weight[k]
-
-
 @contiguous
 def batch_norm_backward_op(grad, input, weight, mean, invstd, out, out1, out2):
     """Two passes over each channel."""
     facts = input.shape[0], input.shape[1], math.prod(input.shape[2:])
-    chosen = batch_norm_backward_columns if facts[2] == 1 else batch_norm_backward_planes
     specs = grad, input, weight, mean, invstd, out, out1, out2
-    return bind(chosen.compile(*specs, *facts, work=4 * input.numel), 8, *facts)
+    if facts[2] == 1:
+        return columns.backward(*specs)
+    return bind(batch_norm_backward_planes.compile(*specs, *facts, work=4 * input.numel), 8, *facts)
 
 
 @kernel
@@ -160,34 +105,46 @@ def normalize_planes(x, mean, var, weight, bias, out, n, c, s, eps):
             out[j] = (x[j] - centre) * factor + shift
 
 
-@kernel
-def normalize_columns(x, mean, var, weight, bias, out, n, c, s, eps):
-    """The same for (n, c) with s = 1. One iteration of the parallel loop owns BLOCK channels."""
-    T = x.dtype.type
-    for block in prange((c + BLOCK - 1) // BLOCK):
-        first = block * BLOCK
-        width = min(BLOCK, c - first)
-        factors = np.empty(BLOCK, x.dtype)
-        for j in range(width):
-            k = first + j
-            factors[j] = T(1.0 / math.sqrt(var[k] + eps))
-            if weight is not None:
-                factors[j] *= weight[k]
-        for i in range(n):
-            for j in range(width):
-                k = first + j
-                y = (x[i * c + k] - (T(0) if mean is None else mean[k])) * factors[j]
-                out[i * c + k] = y if bias is None else y + bias[k]
-
-
 @contiguous
 def batch_norm_eval_op(input, mean, var, weight, bias, out, *, eps):
     """One pass."""
     n, c, s = input.shape[0], input.shape[1], math.prod(input.shape[2:])
-    facts = n, c, s, float(eps)
-    chosen = normalize_columns if s == 1 else normalize_planes
-    specs = input, mean, var, weight, bias, out
-    return bind(chosen.compile(*specs, *facts, work=2 * input.numel), 6, *facts)
+    facts, specs = (n, c, s, float(eps)), (input, mean, var, weight, bias, out)
+    if s == 1:
+        return columns.evaluated(*specs, float(eps))
+    return bind(normalize_planes.compile(*specs, *facts, work=2 * input.numel), 6, *facts)
+
+
+@kernel(fastmath="sum")
+def eval_backward_planes(g, x, weight, mean, var, gx, gw, gb, n, c, s, eps):
+    """Gradients for input, weight and bias. One iteration of the parallel loop owns one channel."""
+    T = x.dtype.type
+    for k in prange(c):
+        centre, scale = mean[k], T(1.0 / math.sqrt(var[k] + eps))
+        factor = scale if weight is None else scale * weight[k]
+        total, product = 0.0, 0.0
+        for i in range(n):
+            at = (i * c + k) * s
+            for first in range(0, s, PIECE):
+                part, both = T(0), T(0)
+                for j in range(at + first, at + min(first + PIECE, s)):
+                    v = g[j]
+                    part += v
+                    both += v * (x[j] - centre)
+                    gx[j] = v * factor
+                total += part
+                product += both
+        gb[k], gw[k] = T(total), T(product * scale)
+
+
+@contiguous
+def batch_norm_eval_backward_op(grad, input, weight, mean, var, out, out1, out2, *, eps):
+    """One pass."""
+    facts = input.shape[0], input.shape[1], math.prod(input.shape[2:]), float(eps)
+    specs = grad, input, weight, mean, var, out, out1, out2
+    if facts[2] == 1:
+        return columns.eval_backward(*specs, float(eps))
+    return bind(eval_backward_planes.compile(*specs, *facts, work=4 * input.numel), 8, *facts)
 
 
 # -- layer norm ----------------------------------------------------------------------------------

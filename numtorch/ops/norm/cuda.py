@@ -169,6 +169,26 @@ def batch_norm_backward_columns(g, x, weight, mean, invstd, gx, gw, gb, n, c, s)
 
 
 @kernel
+def eval_backward_channels(g, x, weight, mean, var, gx, gw, gb, n, c, s, eps):
+    """Gradients for input, weight and bias with given statistics. A block owns a channel."""
+    T = x.dtype.type
+    parts = cuda.shared.array(THREADS, x.dtype)
+    for k in range(cuda.blockIdx.x, c, cuda.gridDim.x):
+        scale = T(1) / math.sqrt(var[k] + T(eps))
+        total, products = channel_products(g, x, k, n, c, s, mean[k])
+        total = block_sum(parts, total)
+        products = block_sum(parts, products) * scale
+        if cuda.threadIdx.x == 0:
+            gb[k], gw[k] = total, products
+        factor = scale if weight is None else scale * weight[k]
+        i, j = cuda.threadIdx.x // s, cuda.threadIdx.x % s
+        while i < n:
+            at = (i * c + k) * s + j
+            gx[at] = g[at] * factor
+            i, j = step(i, j, s)
+
+
+@kernel
 def normalize_channels(x, mean, var, weight, bias, out, numel, c, s, eps):
     """out = (x - mean) / sqrt(var + eps) * weight + bias. A thread owns elements of out."""
     T = x.dtype.type
@@ -219,6 +239,14 @@ def batch_norm_eval_op(input, mean, var, weight, bias, out, *, eps):
     _, c, s = _sizes(input)
     specs, numbers = (input, mean, var, weight, bias, out), (out.numel, c, s, float(eps))
     launch = normalize_channels.compile(*specs, *numbers)[grid(out.numel)]
+    return bind(launch, len(specs), *numbers)
+
+
+@contiguous
+def batch_norm_eval_backward_op(grad, input, weight, mean, var, out, out1, out2, *, eps):
+    """Both sums and the input's gradient."""
+    specs, numbers = (grad, input, weight, mean, var, out, out1, out2), (*_sizes(input), float(eps))
+    launch = eval_backward_channels.compile(*specs, *numbers)[grid(input.shape[1], 1)[0], THREADS]
     return bind(launch, len(specs), *numbers)
 
 

@@ -4,7 +4,7 @@ nothing is shared.
 
 import math
 
-from ...backends.cpu.jit import kernel, prange
+from ...backends.cpu.jit import bind, kernel, prange
 from ...backends.registry import contiguous
 from . import windows
 from .averages import average_launchers
@@ -132,7 +132,7 @@ def launch_max(input, out, out1, counts, table, dilation):
         table.start, table.end, table.offset, table.taps,
     )  # fmt: skip
     run = max_pool.compile(input, out, out1, *facts, work=4 * out.numel)
-    return lambda x, y, i: run(x, y, i, *facts)
+    return bind(run, 3, *facts)
 
 
 @contiguous
@@ -169,7 +169,7 @@ def max_pool_scatter(grad, indices, out, *, size):
         math.prod(indices.shape[indices.ndim - len(size) :]),
     )
     run = scatter_planes.compile(grad, indices, out, *facts, work=grad.numel + out.numel)
-    return lambda g, i, y: run(g, i, y, *facts)
+    return bind(run, 3, *facts)
 
 
 @contiguous
@@ -181,7 +181,7 @@ def max_pool_gather(input, indices, out, *, size):
         math.prod(indices.shape[indices.ndim - len(size) :]),
     )
     run = gather_planes.compile(input, indices, out, *facts, work=out.numel)
-    return lambda x, i, y: run(x, i, y, *facts)
+    return bind(run, 3, *facts)
 
 
 def launch_average(kernel_, source, target, sizes, counts, table):
@@ -191,7 +191,7 @@ def launch_average(kernel_, source, target, sizes, counts, table):
         table.start, table.end, table.length, table.offset,
     )  # fmt: skip
     run = kernel_.compile(source, target, *facts, work=source.numel + target.numel)
-    return lambda x, y: run(x, y, *facts)
+    return bind(run, 2, *facts)
 
 
 avg_pool_op, avg_pool_grad, adaptive_avg_pool_op, adaptive_avg_pool_grad = average_launchers(

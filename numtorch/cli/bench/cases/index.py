@@ -5,6 +5,7 @@ from ..case import Case, backward, forward, integers, normal
 _table, _ids = normal(10_000, 256), integers(10_000, 4096)
 _m, _columns = normal(2048, 2048), integers(2048, 2048, 2048)
 _row = 4.0 * 256
+_prime, _places = normal(997, 1009), integers(997, 997, 1009)
 
 
 def _embedding(lib, weight, ids):
@@ -33,5 +34,28 @@ CASES = [
     Case(
         "embedding 5003 of 30011x33", "embed",
         forward(_embedding, normal(30_011, 33), integers(30_011, 5003)), 8.0 * 5003 * 33,
+    ),
+    Case(
+        "embedding 32x50 of 10000x128, backward", "embed",
+        backward(_embedding, normal(10_000, 128), integers(10_000, 32, 50)),
+        512.0 * (3 * 1600 + 10_000), 128.0 * 1600,
+    ),
+    Case(
+        "embedding 5003 of 30011x33, backward", "embed",
+        backward(_embedding, normal(30_011, 33), integers(30_011, 5003)),
+        132.0 * (3 * 5003 + 30_011), 33.0 * 5003,
+    ),
+    Case(
+        "gather 997x1009, backward", "index",
+        backward(lambda lib, a, i: a.gather(0, i), _prime, _places), 40.0 * _prime.size,
+    ),
+    Case(
+        "scatter_add 997x1009", "index",
+        forward(lambda lib, a, i: a.scatter_add(0, i, a), _prime, _places), 24.0 * _prime.size,
+    ),
+    Case(
+        "index_select 32 columns of 64x64, backward", "index",
+        backward(lambda lib, a, i: a.index_select(1, i), normal(64, 64), integers(64, 32)),
+        4.0 * (64 * 64 + 4 * 64 * 32),
     ),
 ]  # fmt: skip

@@ -25,6 +25,17 @@ def bmm(batch, m, k, n):
     )  # fmt: skip
 
 
+def bmm_backward(batch, m, k, n):
+    """Products of two batches, forward and backward."""
+    return Case(
+        f"bmm {batch} x {m}x{k}x{n}, backward", "matmul",
+        backward(
+            lambda lib, a, b: a.bmm(b), normal(batch, m, k), normal(batch, k, n), leaves=2
+        ),
+        *(3 * v for v in product(m, k, n, batch)),
+    )  # fmt: skip
+
+
 def mv(m, k):
     """A matrix and a vector."""
     return Case(
@@ -49,17 +60,24 @@ CASES = [
     mm(32, 64, 128),
     mm(127, 131, 113),
     mm(8, 512, 512),
+    mm(301, 511, 257),
     mm(1024, 1024, 1024, quick=True),
+    mm(2048, 768, 3072),
     bmm(64, 64, 64, 64),
     bmm(96, 64, 64, 64),
     bmm(32, 128, 128, 64),
     bmm(12, 33, 57, 29),
+    bmm_backward(64, 64, 64, 64),
+    bmm_backward(7, 61, 59, 67),
     mv(512, 512),
     mv(2048, 2048),
     mv(4096, 10),
+    mv(1000, 33),
+    mv(257, 1031),
     linear(1, 64, 64),
     linear(32, 128, 10),
     linear(64, 400, 120, quick=True),
+    linear(61, 1009, 509),
     linear(256, 784, 512),
     linear(2048, 768, 768),
 ]

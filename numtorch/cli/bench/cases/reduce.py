@@ -1,10 +1,11 @@
 """Reductions: bound by memory."""
 
-from ..case import Case, forward, normal
+from ..case import Case, backward, forward, normal
 
 N = 1 << 22
 _x, _m, _scores = normal(N), normal(2048, 2048), normal(64, 10)
 _odd, _short = normal(64, 511, 333), normal(100_003, 7)
+_maps, _prime, _small = normal(32, 128, 56, 56), normal(997, 1009), normal(128, 768)
 CASES = [
     Case("sum 4M", "reduce", forward(lambda lib, a: a.sum(), _x), 4.0 * N, N, True),
     Case("sum rows 2048x2048", "reduce", forward(lambda lib, a: a.sum(1), _m), 4.0 * N, N),
@@ -23,4 +24,20 @@ CASES = [
         forward(lambda lib, a: a.sum(1), _short), 4.0 * _short.size, _short.size,
     ),
     Case("argmax 64x10", "reduce", forward(lambda lib, a: a.argmax(1), _scores), 2560.0, 640.0),
+    Case(
+        "mean of maps 32x128x56x56, backward", "reduce",
+        backward(lambda lib, a: a.mean((2, 3)), _maps), 8.0 * _maps.size, _maps.size,
+    ),
+    Case(
+        "max rows 997x1009, backward", "reduce", backward(lambda lib, a: a.max(1)[0], _prime),
+        8.0 * _prime.size, _prime.size,
+    ),
+    Case(
+        "std columns 128x768, backward", "reduce", backward(lambda lib, a: a.std(0), _small),
+        16.0 * _small.size, 6.0 * _small.size,
+    ),
+    Case(
+        "sum columns 1000003x3", "reduce", forward(lambda lib, a: a.sum(0), normal(1_000_003, 3)),
+        12.0 * 1_000_003, 3.0 * 1_000_003,
+    ),
 ]  # fmt: skip

@@ -70,9 +70,11 @@ CASES = [
     *network("GRU", 64, 32, 128, 128, 2),
     *network("RNN", 64, 32, 128, 128, 2),
     *network("LSTM", 35, 20, 512, 512),
+    *network("GRU", 35, 20, 512, 512),
     *network("LSTM", 17, 7, 37, 53),
     *network("GRU", 101, 1, 31, 61),
     cell("LSTMCell", 32, 128),
+    cell("LSTMCell", 7, 53),
     cell("GRUCell", 32, 128),
     cell("RNNCell", 32, 128),
 ]

@@ -4,6 +4,8 @@ from ..case import Case, backward, forward, integers, normal
 
 N, MILLION = 512_000, 1 << 20
 _x, _t = normal(512, 1000), integers(1000, 512)
+_short, _maps = normal(1000, 50), normal(4, 19, 128, 256)
+_words, _prime = normal(128, 50_257), normal(997, 1009)
 _small, _labels = normal(64, 10), integers(10, 64)
 
 
@@ -33,5 +35,25 @@ CASES = [
         backward(lambda lib, a, b: lib.nn.functional.mse_loss(a, b), normal(MILLION),
                  normal(MILLION)),
         20.0 * MILLION, 4.0 * MILLION,
+    ),
+    Case(
+        "softmax 1000x50, backward", "softmax", backward(lambda lib, a: a.softmax(1), _short),
+        20.0 * _short.size, 18.0 * _short.size,
+    ),
+    Case("log_softmax 1000x50", "softmax", forward(lambda lib, a: a.log_softmax(1), _short),
+         8.0 * _short.size, 12.0 * _short.size),
+    Case(
+        "log_softmax dim 1 4x19x128x256, backward", "softmax",
+        backward(lambda lib, a: a.log_softmax(1), _maps), 20.0 * _maps.size, 24.0 * _maps.size,
+    ),
+    Case(
+        "cross_entropy 128x50257, backward", "loss",
+        backward(_cross_entropy, _words, integers(50_257, 128)), 12.0 * _words.size,
+        24.0 * _words.size,
+    ),
+    Case(
+        "cross_entropy 997x1009, backward", "loss",
+        backward(_cross_entropy, _prime, integers(1009, 997)), 12.0 * _prime.size,
+        24.0 * _prime.size,
     ),
 ]  # fmt: skip

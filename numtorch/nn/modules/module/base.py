@@ -2,7 +2,7 @@
 
 from ....tensors import Tensor
 from ...naming import typename
-from ...parameter import Buffer, Parameter
+from ...parameter import Buffer, Parameter, clear_grad
 from . import hooks
 from .convert import Convert
 from .hooks import Hooked
@@ -259,16 +259,7 @@ class Module(Hooked, Tree, Convert, StateDict):
     def zero_grad(self, set_to_none=True):
         """Drop the gradients of all parameters, or fill them with zeros."""
         for param in self.parameters():
-            if param.grad is None:
-                continue
-            if set_to_none:
-                param.grad = None
-            else:
-                if param.grad.grad_fn is not None:
-                    param.grad.detach_()
-                else:
-                    param.grad.requires_grad_(False)
-                param.grad.zero_()
+            clear_grad(param, set_to_none)
 
     # ----------------------------------------------------------------------------- printing
     def _get_name(self):
