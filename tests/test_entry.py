@@ -142,7 +142,7 @@ def test_divided_keeps_closures_and_lines():
 
 
 def test_every_kernel_can_be_divided():
-    for each in KERNELS:
+    for each in (k for k in KERNELS if k.py_func.__module__.startswith("numtorch")):
         assert (entry.divided(each.py_func) is not each.py_func) == each.parallel
 
 

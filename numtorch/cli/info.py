@@ -40,7 +40,7 @@ def facts() -> dict[str, str]:
         "cpu features": " ".join(f for f in FEATURES if found.get(f)),
         "cores": str(os.cpu_count()),
         "threads": str(threads.get_num_threads()),
-        "threading layer": _layer(),
+        "threading layer": threads.layer(),
         "cuda": _cuda(),
         "kernel cache": f"{path} ({len(files)} kernels, {size / 2**20:.1f} MiB)"
         if path
@@ -49,11 +49,6 @@ def facts() -> dict[str, str]:
         or os.environ.get("NUMBA_CACHE_DIR")
         or "default",
     }
-
-
-def _layer() -> str:
-    threads.threading_lock()
-    return numba.threading_layer()
 
 
 def _cuda() -> str:

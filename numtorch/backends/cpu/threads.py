@@ -63,12 +63,16 @@ def start():
     Numba's `workqueue` layer is not thread-safe.
     """
     if not entry.parallel_for.value and get_num_threads() > 1:
-        numba_parallel._launch_threads()
+        layer()
         entry.parallel_for.value = llvm.address_of_symbol("numba_parallel_for")
         entry.thread_count.value = get_num_threads()
-    if not entry.parallel_for.value or numba.threading_layer() != "workqueue":
-        return None
-    return _layer_lock
+    return _layer_lock if entry.parallel_for.value and layer() == "workqueue" else None
+
+
+def layer() -> str:
+    """The name of Numba's threading layer (omp, tbb or workqueue), which is loaded if need be."""
+    numba_parallel._launch_threads()
+    return numba.threading_layer()
 
 
 def _after_fork_in_child() -> None:
