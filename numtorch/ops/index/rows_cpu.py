@@ -108,13 +108,19 @@ def take_within(x, pos, out, table, ndim, outer, count, inner, xs, os, js):
     """`take_rows` for short rows. One iteration of the parallel loop owns all rows with one o."""
     for r in prange(outer):
         o, a, b = np.int64(r), 0, 0
-        for e in range(ndim):
+        for e in range(ndim - 1):
             d = (ndim - 1 - e) * 3
             k = o % table[d]
             o //= table[d]
             a += k * table[d + 1]
             b += k * table[d + 2]
-        if inner == 1:
+        if ndim > 0:  # the outermost dimension needs no division, which takes as long as two rows
+            a += o * table[1]
+            b += o * table[2]
+        if inner == 1 and js == 1:
+            for j in range(count):
+                out[b + j] = x[a + pos[j]]
+        elif inner == 1:
             for j in range(count):
                 out[b + j * js] = x[a + pos[j]]
         else:
@@ -150,7 +156,17 @@ def put_rows(y, pos, src, table, ndim, outer, chunks, chunk, count, inner, ys, s
             o //= table[d]
             a += k * table[d + 1]
             b += k * table[d + 2]
-        for j in range(count):
+        single = count if inner == 1 else 0  # rows of one element
+        if mode == 0:
+            for j in range(single):
+                y[a + pos[j]] = src[b + j * js]
+        elif mode == 1:
+            for j in range(single):
+                y[a + pos[j]] = T(y[a + pos[j]] + src[b + j * js])
+        else:
+            for j in range(single):
+                y[a + pos[j]] = T(combine(mode, y[a + pos[j]], src[b + j * js]))
+        for j in range(single, count):
             p = a + pos[j]
             q = b + j * js
             if mode == 0:
@@ -328,13 +344,17 @@ def writer(out, part, dims, common, mode, alpha=None):
 
         return dense
     loop = rows.loop
-    table = np.array(loop.table or [0], INT64)
-    chunk = chunk_of(loop.inner)
-    chunks = -(-loop.inner // chunk)
-    work = rows.work if loop.outer * chunks > 1 else 0
+    ndim, outer, inner, steps, table = loop.ndim, loop.outer, loop.inner, loop.steps, loop.table
+    if len(dims) == 1 and inner > 1 and out.strides[dims[0]] < steps[0]:
+        # positions lie nearer than the row does: it becomes rows of one element
+        ndim, outer, inner, table = ndim + 1, outer * inner, 1, [*table, inner, *steps]
+    table = np.array(table or [0], INT64)
+    chunk = chunk_of(inner)
+    chunks = -(-inner // chunk)
+    work = rows.work if outer * chunks > 1 else 0
     if not work or rows.work < 32768:
-        chunk, chunks = max(loop.inner, 1), 1
-    numbers = loop.ndim, loop.outer, chunks, chunk, rows.count, loop.inner, *loop.steps, rows.js
+        chunk, chunks = max(inner, 1), 1
+    numbers = ndim, outer, chunks, chunk, rows.count, inner, *steps, rows.js
     if alpha is not None:
         factor = float(alpha) if out.dtype.is_floating_point else int(alpha)
         numbers = *numbers, factor

@@ -197,7 +197,7 @@ def matrix_vector(a, x, out):
         return copied
     m, n = flat.shape
     across, down = flat.strides[1], flat.strides[0]
-    if across == 1 and (m == 1 or n >= SHORT and m < MANY):
+    if across == 1 and (m == 1 or n == 0 or (n >= SHORT and m < MANY)):
         run = row_products.compile(a, x, out, None, 1, 1, 1, work=m * n // 8)
         return bind(run, 3, None, m, n, down)
     if across != 1:

@@ -27,6 +27,7 @@ from ...backends.cpu.simd import (
 # Of 32 registers, 24 hold sums, 3 a row of the second operand, one an element of the first, one the
 # mask of the last columns; of 16, 12 hold sums and 2 the row.
 ROWS, VECTORS = (8, 3) if registers()[1] >= 32 else (6, 2)
+AHEAD = 8  # steps of k that rows of b are asked for ahead: 20x512x512 takes 0.78 of the time
 
 
 def plain_product_tile(
@@ -79,11 +80,14 @@ def product_tile(vectors: int):
             lines = [row_of(a_, at_, am_, i) for i in rows]
             targets = [row_of(out_, to_, pitch_, i) for i in rows]
             for target in targets:
-                for v in range(vectors):
-                    prefetch(builder, builder.gep(target, [integer(v * lanes)]), write=True)
+                for first_of_line in range(0, vectors * lanes, 64 // size):
+                    prefetch(builder, builder.gep(target, [integer(first_of_line)]), write=True)
             columns = builder.gep(b_, [base_])
             step, sums, close = loop(builder, k_, [ir.Constant(vector, None)] * (ROWS * vectors))
             right = vectors_at(builder.gep(columns, [builder.mul(step, bk_)]))
+            later = builder.gep(columns, [builder.mul(builder.add(step, integer(AHEAD)), bk_)])
+            for first_of_line in range(0, vectors * lanes, 64 // size):
+                prefetch(builder, builder.gep(later, [integer(first_of_line)]))
             along = builder.mul(step, ak_)
             new = []
             for i, line in enumerate(lines):

@@ -92,7 +92,7 @@ def _sizes(name, argument, value, axes, rule) -> tuple[int, ...]:
 
 def pool_settings(name: str, axes: int, kernel_size, stride, padding, dilation):
     """(kernel_size, stride, padding, dilation), one int for each axis."""
-    given = kernel_size, stride, padding, dilation
+    given: tuple = (kernel_size, stride, padding, dilation)
     if list in (kernel_size.__class__, stride.__class__, padding.__class__, dilation.__class__):
         given = tuple(tuple(v) if isinstance(v, list) else v for v in given)
     return _settings(name, axes, *given)

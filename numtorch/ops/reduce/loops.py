@@ -232,7 +232,7 @@ def reduce_loop(r: Reduction, spec, out, dims, scale: float = 1.0):
     examples = (spec, out, out) if r.pairs else (spec, out)
     if order.columns:
         return _down_columns(r.columns or r, order, examples, out, scale)
-    return _along_rows(r, order, examples, out, scale)
+    return _along_rows(r.rows or r, order, examples, out, scale)
 
 
 def _table(*dims) -> np.ndarray:

@@ -29,6 +29,7 @@ class Reduction:
     columns: "Reduction | None" = (
         None  # what to do where results lie next to each other, if not the same
     )
+    rows: "Reduction | None" = None  # on the CPU, what to do where they do not, if not the same
 
     def value(self) -> str:
         """The code of v."""
@@ -45,6 +46,7 @@ class Reduction:
             pairs=False,
             run="",
             columns=self.columns and self.columns.again(partial),
+            rows=None,
         )
 
 
@@ -70,8 +72,11 @@ def nan_total(dtype: dtype) -> Reduction:
 
 
 def product(dtype: dtype) -> Reduction:
-    """The product."""
-    return _of("prod", dtype, "1", "acc * v")
+    """The product. On the CPU, rows of float32 are multiplied in float64: in float32, products of
+    parts of a long row are subnormal numbers, each of which takes 150 cycles.
+    """
+    plain = _of("prod", dtype, "1", "acc * v")
+    return replace(plain, rows=replace(plain, narrow="float64")) if dtype is float32 else plain
 
 
 # Bits, as `or` and `and` of truth values do not vectorize: 2 ns an element.

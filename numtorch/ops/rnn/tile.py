@@ -16,6 +16,7 @@ from ...backends.cpu.simd import (
     load,
     loop,
     multiply_add,
+    prefetch,
     registers,
     splat,
     store,
@@ -24,6 +25,7 @@ from ...backends.cpu.simd import (
     vectorized,
 )
 
+AHEAD = 8  # steps of k that weights are asked for ahead: 4 MB of them in 0.77 of the time
 VECTORS = 4  # of a panel, at most: with 6 rows 24 sums in 32 registers
 HEIGHTS = (6, 2, 1) if registers()[1] >= 32 else (3, 2, 1)
 
@@ -67,13 +69,17 @@ def tile(rows: int, vectors: int):
 
             lines = [b.gep(a_, [b.add(a_at_, b.mul(integer(i), a_pitch_))]) for i in range(rows)]
             weights = b.gep(panel_, [panel_at_])
-            first = [load(b, p, vector, size) for p in places(start_, start_at_, start_pitch_)]
-            k, sums, close = loop(b, depth_, first)
+            begin = [load(b, p, vector, size) for p in places(start_, start_at_, start_pitch_)]
+            k, sums, close = loop(b, depth_, begin)
             here = b.gep(weights, [b.mul(k, integer(vectors * vector.count))])
             row = [
                 load(b, b.gep(here, [integer(v * vector.count)]), vector, size)
                 for v in range(vectors)
             ]
+            if rows == HEIGHTS[0]:
+                length = vectors * vector.count
+                for first in range(0, length, 64 // size):  # each cache line
+                    prefetch(b, b.gep(here, [integer(AHEAD * length + first)]))
             new = []
             for i, line in enumerate(lines):
                 x = splat(b, b.load(b.gep(line, [k])), vector)

@@ -76,12 +76,12 @@ def _functions(
     def silu(x):
         a = fabs(x)
         k, p = reduced(-select(a > far, far, a))
-        u, left = p + one, x < zero
-        e = ldexp(u, k)
-        y = select(left, e, one) / (one + e)
-        y = select(left, fma(-u, y, u), y)  # as in sigmoid, but without 2**k
-        # exp(x) may be subnormal where x * exp(x) is not; beyond `far` that is 0, and NaN at -inf
-        return ldexp(y * select(x < -far, zero * x, x), select(left, k, k - k))
+        e, left = ldexp(p + one, k), x < zero
+        y = select(left, fma(x, p, x), x)
+        y = fma(-y, e / (one + e), y)
+        y = select(a > far, select(left, zero * x, x), y)  # NaN at -inf
+        # exp(x) may be subnormal where x * exp(x) is not
+        return copysign(ldexp(y, select(left, k, k - k)), x)
 
     if T is F:
         near = T(0.34)

@@ -123,29 +123,37 @@ def _polynomial_plain(x, coefficients):
     return _fma_plain(odd, x, _horner_plain(x * x, coefficients[::2]))
 
 
-@emitted(_polynomial_plain)
-def polynomial(context, x, coefficients):
-    """coefficients[0] + coefficients[1] * x + ..., by Horner's rule; even and odd powers apart
-    where there are many: a core cannot hide the latency of a long chain.
-    """
+def _horner(builder, at, numbers):
+    """The value of the polynomial with the coefficients `numbers`."""
+    value = numbers[-1]
+    for c in numbers[-2::-1]:
+        value = _call(builder, "fma", value, at, c)
+    return value
 
-    def emit(context, builder, signature, args):
-        at, table = args
-        numbers = [builder.extract_value(table, i) for i in range(len(coefficients))]
 
-        def horner(at, numbers):
-            value = numbers.pop()
-            while numbers:
-                value = _call(builder, "fma", value, at, numbers.pop())
-            return value
+def _polynomial(longest: int):
+    """The emitter of `horner` or `polynomial`."""
 
-        if len(numbers) < LONG:
-            return horner(at, numbers)
-        square = builder.fmul(at, at)
-        odd = horner(square, numbers[1::2])
-        return _call(builder, "fma", odd, at, horner(square, numbers[::2]))
+    def typing(context, x, coefficients):
+        def emit(context, builder, signature, args):
+            at, table = args
+            numbers = [builder.extract_value(table, i) for i in range(len(coefficients))]
+            if len(numbers) < longest:
+                return _horner(builder, at, numbers)
+            square = builder.fmul(at, at)
+            odd, even = (_horner(builder, square, numbers[i::2]) for i in (1, 0))
+            return _call(builder, "fma", odd, at, even)
 
-    return x(x, coefficients), emit
+        return x(x, coefficients), emit
+
+    return typing
+
+
+# coefficients[0] + coefficients[1] * x + ..., by Horner's rule; `polynomial` sums odd and even
+# powers apart where there are many, as a core cannot hide the latency of a long chain: erf of
+# float64 takes 1.4 ns an element instead of 1.8. It rounds more where the two cancel.
+horner = emitted(_horner_plain)(_polynomial(1 << 30))
+polynomial = emitted(_polynomial_plain)(_polynomial(LONG))
 
 
 @emitted(lambda condition, yes, no: yes if condition else no)
@@ -255,7 +263,8 @@ def _ldexp_plain(x, k):
 def ldexp(context, x, k):
     """x * 2**k with one rounding, also where the result is subnormal.
 
-    |x| is in [1/2, 2] or NaN, and |k| at most 1.9 times the largest exponent.
+    x * 2**(k / 2) is a normal number, 0, infinite or NaN; |k| is at most 1.9 times the largest
+    exponent.
     """
     mantissa, bias = _MANTISSA[x], 127 if x is types.float32 else 1023
 

@@ -11,7 +11,7 @@ block for such elements, and have a loop of `..._near` for blocks that have none
 import numpy as np
 
 from ..jit import by_width, exact
-from .pieces import copysign, fabs, fma, polynomial, rounded, select, turned
+from .pieces import copysign, fabs, fma, horner, polynomial, rounded, select, turned
 
 F, D = np.float32, np.float64
 LIMIT = D(2.0**30)
@@ -170,7 +170,7 @@ def _atan(T, table, high, low):
         beyond = a > one
         t = select(beyond, one / a, a)
         z = t * t
-        rest = t * z * polynomial(z, table)
+        rest = t * z * horner(z, table)
         inside, outside = t + rest, high - (t + (rest - low))
         return copysign(select(beyond, outside, inside), x)
 
