@@ -138,4 +138,4 @@ def _example(spec, kind):
     """What a number or tensor operand looks like to the kernel."""
     if kind != "number":
         return spec
-    return 1.0 if spec.dtype is dtypes.float64 else 1
+    return 1.0 if spec.dtype.is_floating_point else 1
