@@ -3,7 +3,8 @@
 Kernels get raw pointers, so nothing in them tests a bound. Here each input, result and gradient
 ends at the last byte before a page that may not be touched ("after"), or begins at the first byte
 behind one ("before"): the first read or write outside ends the process, and the last line printed
-names the sample.
+names the sample. With `NUMBA_BOUNDSCHECK=1` plain loops test every index, too, those into tables
+and work memory included, and raise IndexError.
 """
 
 import ctypes
@@ -14,7 +15,7 @@ import warnings
 import numpy as np
 
 import numtorch as nt
-from numtorch.backends.cpu import memory
+from numtorch.backends.cpu import buffer, memory
 from numtorch.core.plans import clear_plans
 from tests.samples import build
 
@@ -62,6 +63,8 @@ def run(side: str) -> int:
     memory.allocator = lambda spec: lambda: guarded_spec(spec, side)
     memory.empty = lambda spec: guarded_spec(spec, side)
     clear_plans()
+    if buffer.CHECKED:
+        nt.set_num_threads(1)  # a parallel loop loses its exceptions
     warnings.simplefilter("ignore")
     count = 0
     for name, sample, case, dtype in build.cases(build.all_samples()):
