@@ -3,7 +3,8 @@
 Kernels get raw pointers, so nothing in them tests a bound. Here each input, result and gradient
 ends at the last byte before a page that may not be touched ("after"), or begins at the first byte
 behind one ("before"): the first read or write outside ends the process, and the last line printed
-names the sample.
+names the sample. With `NUMBA_BOUNDSCHECK=1` plain loops test every index, too, those into tables
+and work memory included, and raise IndexError.
 """
 
 import ctypes

@@ -74,7 +74,7 @@ def test_what_is_no_number_is_refused(work):
         run(x, out, 1001, 257, "1.0", False, None)
     with pytest.raises(OverflowError):
         run(x, out, 1001, 1 << 70, 1.0, False, None)
-    with pytest.raises(TypeError, match="weighted takes 7 arguments"):
+    with pytest.raises(TypeError, match="the kernel weighted: takes 7 arguments"):
         run(x, out, 1001, 257, 1.0, False)
     assert (out == 5).all()
     run(x, out, np.int64(1), -1, -1.0, False, None)  # -1 is also what C returns after an error

@@ -24,7 +24,7 @@ from numba.core import cgutils, compiler, typed_passes, types
 from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
 
-from .buffer import Buffer, data_of
+from .buffer import CHECKED, Buffer, unboxed
 
 WHOLE = 1 << 20  # shares of a loop are counted in parts of this
 I32, I64, I8P = ir.IntType(32), ir.IntType(64), ir.IntType(8).as_pointer()
@@ -41,10 +41,14 @@ def divided(function):
     """`function` with two more arguments, and the range of its `prange(n)` from n * first / WHOLE
     to n * last / WHOLE; itself if it has no prange. What stands before the loop is done with every
     share; what follows it (a remainder), only with the last one, which may end before the others.
+    A function without source text (`python -c`) is not divided.
     """
     if "prange" not in function.__code__.co_names + function.__code__.co_freevars:
         return function
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except OSError:
+        return function
     definition = tree.body[0]
     assert isinstance(definition, ast.FunctionDef)
     definition.decorator_list = []
@@ -156,10 +160,18 @@ class _Entry:
         """The address of a variable of this process."""
         return cgutils.add_global_variable(self.module, ir.IntType(8), name)
 
+    def fail(self, builder, kind, text) -> None:
+        """Return with an exception."""
+        text = f"the kernel {self.description.qualname.rpartition('.')[2]}: {text}"
+        message = self.context.insert_const_string(self.module, text)
+        error = self.constant(f"PyExc_{kind}")
+        self.python(builder, "PyErr_SetString", ir.VoidType(), [I8P, I8P], error, message)
+        builder.ret(I8P(None))
+
     def unboxed(self, builder, kind, item):
         """The value of one Python object, and whether an error may have been set."""
         if isinstance(kind, Buffer):
-            return data_of(builder, item, self.context.get_value_type(kind)), None
+            return unboxed(self.context, builder, kind, item), None
         if kind is types.none:
             return self.context.get_dummy_value(), None
         if kind is types.boolean:
@@ -183,11 +195,7 @@ class _Entry:
         own, items, count = entry.args
         null, failed = I8P(None), builder.alloca(ir.IntType(1))
         with builder.if_then(builder.icmp_signed("!=", count, I64(len(self.kinds))), likely=False):
-            text = f"{self.description.qualname} takes {len(self.kinds)} arguments"
-            message = self.context.insert_const_string(self.module, text)
-            error = self.constant("PyExc_TypeError")
-            self.python(builder, "PyErr_SetString", ir.VoidType(), [I8P, I8P], error, message)
-            builder.ret(null)
+            self.fail(builder, "TypeError", f"takes {len(self.kinds)} arguments")
         values, doubts = [], [ir.IntType(1)(0)]
         for i, kind in enumerate(self.kinds):
             item = builder.load(builder.gep(items, [I64(i)]))
@@ -209,7 +217,10 @@ class _Entry:
                 self.run(builder, values, failed)
                 self.python(builder, "PyEval_RestoreThread", ir.VoidType(), [I8P], state)
         with builder.if_then(builder.load(failed), likely=False):
-            builder.ret(self.python(builder, "PyErr_NoMemory", I8P, []))  # its only error
+            if CHECKED:
+                self.fail(builder, "IndexError", "an index is outside of its buffer")
+            else:
+                builder.ret(self.python(builder, "PyErr_NoMemory", I8P, []))  # its only error
         nothing = self.constant("_Py_NoneStruct")
         self.python(builder, "Py_IncRef", ir.VoidType(), [I8P], nothing)
         builder.ret(nothing)

@@ -13,58 +13,56 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from .buffer import Buffer
-from .jit import FASTMATH
 from .simd import I32, I64, integer, lanes_of, registers
 
 _config: Any = numba.config  # sets its names at run time
 
 
-def step(function):
-    """Mark the body of a `folded` loop; sums in it may be reordered."""
-    if _config.DISABLE_JIT:
-        return function
-    return numba.njit(error_model="numpy", fastmath=FASTMATH["sum"], forceinline=True)(function)
-
-
-def plain_folded(body, n, start, args):
-    """What `folded` computes: `start`, then what body(j, last, *args) gives for each j below n."""
-    last = start
+def plain_folded(body, n, args):
+    """The sum of body(j, *args) over each j below n; a body that only stores returns nothing."""
+    total = 0.0
     for j in range(n):
-        last = body(j, last, *args)
-    return last
+        value = body(j, *args)
+        if value is not None:
+            total += value
+    return total
 
 
 def _request(module, name: str, value: int, kind=I32):
     return module.add_metadata([f"llvm.loop.{name}", ir.Constant(kind, value)])
 
 
-def _typed_folded(context, body, n, start, args):
-    inner = context.resolve_function_type(body, (types.intp, start, *args.types), {})
+def _typed_folded(context, body, n, args):
+    inner = context.resolve_function_type(body, (types.intp, *args.types), {})
+    kind = inner.return_type
 
     def codegen(target, b, signature, values):
-        _, n_, start_, args_ = values
+        _, n_, args_ = values
         function = target.get_function(body, inner)
         given = [b.extract_value(args_, i) for i in range(len(args.types))]
+        nothing = target.get_constant_null(kind)
         before, loop = b.block, b.append_basic_block("folded")
         after = b.append_basic_block("after")
         b.cbranch(b.icmp_signed(">", n_, integer(0)), loop, after)
         b.position_at_end(loop)
-        j, last = b.phi(I64), b.phi(start_.type)
-        new = function(b, [j, last, *given])
+        j, total = b.phi(I64), b.phi(nothing.type)
+        new = function(b, [j, *given])
+        if kind is not types.none:
+            new = b.fadd(total, new, flags=("reassoc", "nsz", "contract"))
         following = b.add(j, integer(1), flags=("nuw", "nsw"))
         end = b.block
         branch = b.cbranch(b.icmp_signed("<", following, n_), loop, after)
         branch.set_metadata("llvm.loop", _mark(b.module, args))
         b.position_at_end(after)
-        result = b.phi(start_.type)
-        for phi, first, later in ((j, integer(0), following), (last, start_, new)):
+        result = b.phi(nothing.type)
+        for phi, first, later in ((j, integer(0), following), (total, nothing, new)):
             phi.add_incoming(first, before)
             phi.add_incoming(later, end)
-        result.add_incoming(start_, before)
+        result.add_incoming(nothing, before)
         result.add_incoming(new, end)
         return result
 
-    return start(body, n, start, args), codegen
+    return kind(body, n, args), codegen
 
 
 def _mark(module, args):

@@ -5,6 +5,7 @@ Both look at bits only, so that one kernel serves all types of a size: see `bits
 
 import numpy as np
 
+from .buffer import with_extent
 from .simd import (
     I32,
     I64,
@@ -115,7 +116,7 @@ def scratch(_, x):
         size = x.dtype.bitwidth // 8
         held = cgutils.alloca_once(b, args[0].type.pointee, SCRATCH // size)
         held.align = 64
-        return held
+        return with_extent(b, held, integer(SCRATCH // size))
 
     return x(x), codegen
 

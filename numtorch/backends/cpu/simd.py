@@ -14,6 +14,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from .buffer import CHECKED, pointer_of
+
 I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
@@ -21,9 +23,27 @@ def vectorized(plain):
     """Make an intrinsic of an emitter; its twin `plain` runs under `NUMBA_DISABLE_JIT=1`."""
 
     def mark(emitter):
-        return plain if numba.config.DISABLE_JIT else intrinsic(emitter)  # type: ignore[attr-defined]
+        if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+            return plain
+        return intrinsic(on_pointers(emitter) if CHECKED else emitter)
 
     return mark
+
+
+def on_pointers(emitter):
+    """The same emitter, for buffers that know their extent."""
+
+    @functools.wraps(emitter)
+    def typed(*kinds):
+        signature, emit = emitter(*kinds)
+
+        def codegen(context, builder, signature, args):
+            pairs = zip(signature.args, args, strict=True)
+            return emit(context, builder, signature, [pointer_of(builder, *pair) for pair in pairs])
+
+        return signature, codegen
+
+    return typed
 
 
 @functools.cache

@@ -6,14 +6,13 @@ Measured on one core of a Zen 5 EPYC: 240 GFLOP/s, which is 64 operations per cy
 
 import time
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import types
 
 from ...backends.cpu import threads
-from ...backends.cpu.jit import intrinsic, kernel, prange
-from ...backends.cpu.simd import lanes_of, load, loop, multiply_add, splat, store
+from ...backends.cpu.jit import kernel, prange
+from ...backends.cpu.simd import lanes_of, load, loop, multiply_add, splat, store, vectorized
 from ...ops.copy.layout import stream
 
 COPY_BYTES = 1 << 28  # beyond the last-level cache
@@ -37,8 +36,8 @@ def plain_chains(x, at, steps):
             x[at + k] = x[at + k] * factor + factor
 
 
-@intrinsic
-def register_chains(_, x, at, steps):
+@vectorized(plain_chains)
+def chains(_, x, at, steps):
     """`plain_chains` with the numbers in vector registers."""
 
     def codegen(context, b, signature, args):
@@ -55,9 +54,6 @@ def register_chains(_, x, at, steps):
         return context.get_dummy_value()
 
     return types.void(x, types.intp, types.intp), codegen
-
-
-chains = plain_chains if numba.config.DISABLE_JIT else register_chains
 
 
 @kernel

@@ -12,7 +12,6 @@ from ...backends.codegen import Loop
 from ...backends.cpu import memory
 from ...backends.cpu.jit import bind
 from ...backends.cpu.scalar import kernel_for, prelude
-from ...core import dtype as dtypes
 from ...core.shape import is_dense
 from ..copy.layout import LINE, STREAM, moved, transposes
 from .define import LETTERS, geometry_of, scalar_kinds, type_name

@@ -170,7 +170,8 @@ def _geometry(spec, dim):
     """(outer, n, inner), and the variant for the element type."""
     shape = spec.shape or (1,)
     dim %= len(shape)
-    sizes = math.prod(shape[:dim]), shape[dim], math.prod(shape[dim + 1 :])
+    outer = math.prod(shape[:dim]) if shape[dim] else 0  # else there is nothing to divide by
+    sizes = outer, shape[dim], math.prod(shape[dim + 1 :])
     return *sizes, None if spec.dtype.itemsize == 4 else 1
 
 

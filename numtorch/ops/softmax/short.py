@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ...backends.cpu.folds import folded, step
-from ...backends.cpu.jit import kernel, prange
+from ...backends.cpu.folds import folded
+from ...backends.cpu.jit import exact, kernel, prange
 from ...backends.cpu.vmath import exp, log, wide
 from .rows import row_maximum
 
@@ -11,58 +11,54 @@ LONGEST = 128  # elements of a row; from here on plain loops, which are interlea
 ROWS = 64  # whose logarithms are taken at once: one by one, a logarithm takes as long as the row
 
 
-@step
-def exponential(j, total, x, out, base, most):
-    """out = exp(x - most), and the sum."""
+@exact
+def exponential(j, x, out, base, most):
+    """out = exp(x - most), which is summed."""
     e = exp(x[base + j] - most)
     out[base + j] = e
-    return total + e
+    return e
 
 
-@step
-def exponentials(j, total, x, base, most):
-    """The sum of exp(x - most)."""
-    return total + exp(x[base + j] - most)
+@exact
+def exponentials(j, x, base, most):
+    """exp(x - most)"""
+    return exp(x[base + j] - most)
 
 
-@step
-def scaled(j, _, out, base, scale):
+@exact
+def scaled(j, out, base, scale):
     """out *= scale"""
     out[base + j] *= scale
-    return _
 
 
-@step
-def shifted(j, _, x, out, base, most, shift):
+@exact
+def shifted(j, x, out, base, most, shift):
     """out = x - most - shift"""
     out[base + j] = (x[base + j] - most) - shift
-    return _
 
 
-@step
-def product(j, total, g, y, base):
-    """The sum of g * y."""
-    return total + g[base + j] * y[base + j]
+@exact
+def product(j, g, y, base):
+    """g * y"""
+    return g[base + j] * y[base + j]
 
 
-@step
-def pulled(j, _, g, y, out, base, dot):
+@exact
+def pulled(j, g, y, out, base, dot):
     """out = y * (g - dot)"""
     out[base + j] = y[base + j] * (g[base + j] - dot)
-    return _
 
 
-@step
-def summed(j, total, g, base):
-    """The sum of g."""
-    return total + g[base + j]
+@exact
+def element(j, g, base):
+    """g"""
+    return g[base + j]
 
 
-@step
-def pulled_log(j, _, g, y, out, base, whole):
+@exact
+def pulled_log(j, g, y, out, base, whole):
     """out = g - exp(y) * whole"""
     out[base + j] = g[base + j] - exp(y[base + j]) * whole
-    return _
 
 
 @kernel(fastmath="sum")
@@ -73,14 +69,13 @@ def softmax(x, out, rows, n):
         wide()
         base = np.int64(piece) * n
         most = row_maximum(x, base, n)
-        total = folded(exponential, n, T(0), (x, out, base, most))
-        folded(scaled, n, 0, (out, base, T(1.0 / float(total))))
+        total = folded(exponential, n, (x, out, base, most))
+        folded(scaled, n, (out, base, T(1.0 / float(total))))
 
 
 @kernel(fastmath="sum")
 def log_softmax(x, out, rows, n):
     """out = log_softmax of each row. One iteration of the parallel loop owns ROWS rows."""
-    T = out.dtype.type
     for piece in prange((rows + ROWS - 1) // ROWS):
         wide()
         first = np.int64(piece) * ROWS
@@ -89,27 +84,25 @@ def log_softmax(x, out, rows, n):
         for i in range(count):
             base = (first + i) * n
             most[i] = row_maximum(x, base, n)
-            total[i] = folded(exponentials, n, T(0), (x, base, most[i]))
+            total[i] = folded(exponentials, n, (x, base, most[i]))
         for i in range(ROWS):
             total[i] = log(total[i])
         for i in range(count):
-            folded(shifted, n, 0, (x, out, (first + i) * n, most[i], total[i]))
+            folded(shifted, n, (x, out, (first + i) * n, most[i], total[i]))
 
 
 @kernel(fastmath="sum")
 def softmax_backward(g, y, out, rows, n):
     """out = y * (g - sum(g * y)) for each row. One iteration of the parallel loop owns one row."""
-    T = out.dtype.type
     for piece in prange(rows):
         base = np.int64(piece) * n
-        folded(pulled, n, 0, (g, y, out, base, folded(product, n, T(0), (g, y, base))))
+        folded(pulled, n, (g, y, out, base, folded(product, n, (g, y, base))))
 
 
 @kernel(fastmath="sum")
 def log_softmax_backward(g, y, out, rows, n):
     """out = g - exp(y) * sum(g) for each row. One iteration of the parallel loop owns one row."""
-    T = out.dtype.type
     for piece in prange(rows):
         wide()
         base = np.int64(piece) * n
-        folded(pulled_log, n, 0, (g, y, out, base, folded(summed, n, T(0), (g, base))))
+        folded(pulled_log, n, (g, y, out, base, folded(element, n, (g, base))))
