@@ -10,7 +10,6 @@ import json
 import re
 
 import numpy as np
-from numba.core.caching import NullCache
 
 import numtorch as nt
 from numtorch.backends.cpu import jit
@@ -33,11 +32,8 @@ def kernels_of(call) -> list:
 
 
 def assembly(kernel, signature) -> str:
-    """The serial variant's machine code."""
-    dispatcher = kernel.dispatcher(False)
-    dispatcher._cache = NullCache()  # what comes from a cache has no text
-    dispatcher.compile(signature)
-    return dispatcher.inspect_asm(dispatcher.signatures[0])
+    """The kernel's machine code."""
+    return kernel.compiled(signature).library.get_asm_str()
 
 
 def innermost_loops(text: str) -> list[list[str]]:

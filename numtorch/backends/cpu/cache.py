@@ -18,7 +18,7 @@ import warnings
 
 import numba
 import numpy as np
-from numba.core import caching, compiler
+from numba.core import compiler
 from numba.core.serialize import dumps
 
 from . import buffer
@@ -111,6 +111,7 @@ def _feed(digest, function, seen: set) -> None:
         inner = _python_function(value)
         if inner is not None:
             _feed(digest, inner, seen)
+            digest.update(_options(value))
         elif isinstance(value, (int, float, np.generic, str, bytes, bool, tuple, type(None))):
             digest.update(repr(value).encode())
 
@@ -126,6 +127,14 @@ def _python_function(value):
         if isinstance(inner, pytypes.FunctionType):
             return inner
     return None
+
+
+def _options(value) -> bytes:
+    """How a jitted helper is compiled: its flags, sorted."""
+    options = getattr(value, "targetoptions", {})
+    return repr(
+        sorted((k, sorted(v) if isinstance(v, set) else v) for k, v in options.items())
+    ).encode()
 
 
 def _names(code) -> set[str]:
@@ -147,36 +156,28 @@ def _feed_code(digest, code) -> None:
             digest.update(repr(constant).encode())
 
 
-class KernelCache(caching._Cache):
-    """The cache object of one dispatcher; numba asks it before compiling and tells it
-    afterwards.
-    """
+class KernelCache:
+    """The machine code of one function on disk."""
 
     total_hits = total_misses = 0  # of this process
 
-    def __init__(self, py_func, flags: str) -> None:
-        self.py_func, self.flags = py_func, flags
+    def __init__(self, function, flags: str) -> None:
+        self.function, self.flags = function, flags
 
-    @property
-    def cache_path(self):
-        return str(folder())
-
-    def _path(self, sig, codegen) -> pathlib.Path | None:
+    def _path(self, signature, codegen) -> pathlib.Path | None:
         path = folder()
         if path is None:
             return None
-        facts = repr(
-            (str(sig), codegen.magic_tuple(), self.flags, numba.__version__, sys.version_info[:3])
-        )
-        key = hashlib.sha256(stamp(self.py_func) + facts.encode()).hexdigest()[:32]
-        return (
-            path
-            / f"{self.py_func.__module__.rpartition('ops.')[2]}.{self.py_func.__name__}-{key}.nbc"
-        )
+        versions = numba.__version__, sys.version_info[:3]
+        facts = repr((str(signature), codegen.magic_tuple(), self.flags, versions))
+        key = hashlib.sha256(stamp(self.function) + facts.encode()).hexdigest()[:32]
+        room = self.function.__module__.rpartition("ops.")[2]
+        return path / f"{room}.{self.function.__name__}-{key}.nbc"
 
-    def load_overload(self, sig, target_context):
-        target_context.refresh()
-        path = self._path(sig, target_context.codegen())
+    def load(self, signature, target):
+        """What `save` wrote, ready to be called; or None."""
+        target.refresh()
+        path = self._path(signature, target.codegen())
         try:
             payload = pickle.loads(path.read_bytes()) if path else None
         except (OSError, EOFError, pickle.UnpicklingError, ImportError, AttributeError):
@@ -185,29 +186,18 @@ class KernelCache(caching._Cache):
             KernelCache.total_misses += 1
             return None
         KernelCache.total_hits += 1
-        return compiler.CompileResult._rebuild(target_context, *payload)
+        return compiler.CompileResult._rebuild(target, *payload)
 
-    def save_overload(self, sig, data) -> None:
-        path = self._path(sig, data.codegen)
-        if path is None or data.lifted:
+    def save(self, signature, result) -> None:
+        """Write one of Numba's compile results."""
+        path = self._path(signature, result.codegen)
+        if path is None:
             return
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
         try:
-            temporary.write_bytes(dumps(data._reduce()))
+            temporary.write_bytes(dumps(result._reduce()))
             os.replace(temporary, path)
         except OSError as error:
             warnings.warn(
                 f"numtorch: cannot write to the kernel cache {path.parent}: {error}", stacklevel=2
             )
-
-    def enable(self) -> None:
-        """Numba's interface: this cache is on whenever a folder is writable."""
-
-    def disable(self) -> None:
-        """Numba's interface: see `enable`."""
-
-    def flush(self) -> None:
-        """Remove this function's files."""
-        path = folder()
-        for file in path.glob(f"*.{self.py_func.__name__}-*.nbc") if path else ():
-            file.unlink(missing_ok=True)

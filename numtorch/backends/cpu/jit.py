@@ -136,10 +136,10 @@ class Kernel:
     def _build(self, signature: tuple):
         cache = KernelCache(self.py_func, self.fastmath)
         with global_compiler_lock:
-            result = cache.load_overload(signature, cpu_target.target_context)
+            result = cache.load(signature, cpu_target.target_context)
             if result is None:
                 result = self._compile(signature)
-                cache.save_overload(signature, result)
+                cache.save(signature, result)
             return entry.functions(result)
 
     def _compile(self, signature: tuple):
