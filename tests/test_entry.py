@@ -125,6 +125,23 @@ def test_nothing_is_joined_across_iterations():
         Kernel(counted).compile(X, X, 1)
 
 
+def test_a_kernel_has_one_parallel_loop():
+    def twice(x, out, n):
+        for i in prange(n):
+            out[i] = x[i]
+        for i in prange(n):
+            out[i] += x[i]
+
+    def inside(x, out, n):
+        if n > 1:
+            for i in prange(n):
+                out[i] = x[i]
+
+    for function, count in ((twice, 2), (inside, 0)):
+        with pytest.raises(TypeError, match=f"{function.__name__} has {count} loops over prange"):
+            entry.divided(function)
+
+
 def test_divided_keeps_closures_and_lines():
     shift, unused = 3.0, "not a part of it"
 

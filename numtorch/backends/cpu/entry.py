@@ -52,7 +52,13 @@ def divided(function):
     definition = tree.body[0]
     assert isinstance(definition, ast.FunctionDef)
     definition.decorator_list = []
-    (at,) = [i for i, statement in enumerate(definition.body) if _is_parallel(statement)]
+    loops = [i for i, statement in enumerate(definition.body) if _is_parallel(statement)]
+    if len(loops) != 1:
+        raise TypeError(
+            f"the kernel {function.__qualname__} has {len(loops)} loops over prange outside of "
+            "other statements, but it must have one; put the others into kernels of their own"
+        )
+    at = loops[0]
     before, loop, after = definition.body[:at], definition.body[at], definition.body[at + 1 :]
     summed = _names(before, ast.Store) & _names([loop], ast.Store) & _names(after, ast.Load)
     if summed:
@@ -83,7 +89,7 @@ def divided(function):
 
 def _is_parallel(statement) -> bool:
     call = getattr(statement, "iter", None)
-    return isinstance(call, ast.Call) and getattr(call.func, "id", "") == "prange"
+    return isinstance(call, ast.Call) and ast.unparse(call.func).endswith("prange")
 
 
 def _names(statements: list, use: type) -> set[str]:
