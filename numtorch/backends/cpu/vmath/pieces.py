@@ -16,6 +16,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from ...codegen import PIECE
+from ..buffer import pointer_of
 from ..simd import prefetch, registers
 
 _config: Any = numba.config  # sets its names at run time
@@ -67,8 +68,9 @@ def _fetch(write: bool):
     def typing(context, x, at):
         def emit(context, builder, signature, args):
             octet = ir.IntType(8).as_pointer()
-            place = builder.bitcast(builder.gep(args[0], [args[1]]), octet)
-            size = context.get_abi_sizeof(args[0].type.pointee)
+            first = pointer_of(builder, signature.args[0], args[0])
+            place = builder.bitcast(builder.gep(first, [args[1]]), octet)
+            size = context.get_abi_sizeof(first.type.pointee)
             for line in range(0, PIECE * size, LINE):
                 offset = ir.Constant(ir.IntType(64), AHEAD + line)
                 prefetch(builder, builder.gep(place, [offset]), write)
