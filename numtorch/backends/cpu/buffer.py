@@ -61,7 +61,10 @@ register_model(Buffer)(CheckedModel if CHECKED else BufferModel)
 
 
 def pointer_of(builder, typ, value):
-    """The pointer of a buffer's value; any other value as it is."""
+    """The pointer of a buffer's value, the pointers of a tuple's; any other value as it is."""
+    if CHECKED and isinstance(typ, types.UniTuple) and isinstance(typ.dtype, Buffer):
+        buffers = cgutils.unpack_tuple(builder, value, typ.count)
+        return cgutils.pack_array(builder, [builder.extract_value(b, 0) for b in buffers])
     return builder.extract_value(value, 0) if CHECKED and isinstance(typ, Buffer) else value
 
 
