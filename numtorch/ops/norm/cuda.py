@@ -10,6 +10,7 @@ from ...backends.cuda.blocks import block_sum
 from ...backends.cuda.jit import THREADS, TILE, bind, cuda, grid, inline, kernel, like
 from ...backends.registry import contiguous
 from .group_cuda import *  # noqa: F403
+from .pieces_cuda import run_moments
 
 
 @inline
@@ -254,19 +255,10 @@ def batch_norm_eval_backward_op(grad, input, weight, mean, var, out, out1, out2,
 @kernel
 def layer_norm_rows(x, weight, bias, out, mean, rstd, rows, n, eps):
     """out = (x - mean) * rstd * weight + bias. A block owns a row at a time."""
-    T = x.dtype.type
     parts = cuda.shared.array(THREADS, x.dtype)
     for i in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
         at = i * n
-        total = T(0)
-        for j in range(cuda.threadIdx.x, n, THREADS):
-            total += x[at + j]
-        centre = block_sum(parts, total) / T(n)
-        squares = T(0)
-        for j in range(cuda.threadIdx.x, n, THREADS):
-            d = x[at + j] - centre
-            squares += d * d
-        scale = T(1) / math.sqrt(block_sum(parts, squares) / T(n) + T(eps))
+        centre, scale = run_moments(parts, x, at, n, eps)
         if cuda.threadIdx.x == 0:
             mean[i], rstd[i] = centre, scale
         for j in range(cuda.threadIdx.x, n, THREADS):

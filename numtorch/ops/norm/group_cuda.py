@@ -5,6 +5,7 @@ import math
 from ...backends.cuda.blocks import block_sum
 from ...backends.cuda.jit import THREADS, cuda, grid, kernel
 from ...backends.registry import contiguous
+from .pieces_cuda import run_moments
 
 __all__ = ["group_norm_backward_op", "group_norm_op"]
 
@@ -12,20 +13,11 @@ __all__ = ["group_norm_backward_op", "group_norm_op"]
 @kernel
 def group_norm_runs(x, weight, bias, out, mean, rstd, rows, groups, c, s, eps):
     """out = (x - mean) * rstd * weight + bias. A block owns a group of a sample at a time."""
-    T = x.dtype.type
     parts = cuda.shared.array(THREADS, x.dtype)
     n = c * s
     for i in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
         at, channel = i * n, i % groups * c
-        total = T(0)
-        for j in range(cuda.threadIdx.x, n, THREADS):
-            total += x[at + j]
-        centre = block_sum(parts, total) / T(n)
-        squares = T(0)
-        for j in range(cuda.threadIdx.x, n, THREADS):
-            d = x[at + j] - centre
-            squares += d * d
-        scale = T(1) / math.sqrt(block_sum(parts, squares) / T(n) + T(eps))
+        centre, scale = run_moments(parts, x, at, n, eps)
         if cuda.threadIdx.x == 0:
             mean[i], rstd[i] = centre, scale
         for j in range(cuda.threadIdx.x, n, THREADS):

@@ -23,50 +23,26 @@ def _group_norm(lib, x, weight, bias):
     return lib.nn.functional.group_norm(x, 4, weight, bias)
 
 
+def _case(name, function, x, *parameters, traffic=28.0, flops=10.0, quick=False):
+    """A case with backward; `traffic` bytes and `flops` operations for each element of x."""
+    step = backward(function, x, *parameters, leaves=3)
+    return Case(f"{name}, backward", "norm", step, traffic * x.size, flops * x.size, quick)
+
+
+def _both(size):
+    """A weight and a bias."""
+    return normal(size), normal(size)
+
+
 CASES = [
-    Case(
-        "batch_norm 64x64x28x28, backward", "norm",
-        backward(_batch_norm, _images, normal(64), normal(64), leaves=3),
-        28.0 * _images.size, 10.0 * _images.size, True,
-    ),
-    Case(
-        "layer_norm 512x768, backward", "norm",
-        backward(_layer_norm, _rows, normal(768), normal(768), leaves=3),
-        28.0 * _rows.size, 10.0 * _rows.size,
-    ),
-    Case(
-        "layer_norm 4093x1023, backward", "norm",
-        backward(_layer_norm, _odd, normal(1023), normal(1023), leaves=3),
-        28.0 * _odd.size, 10.0 * _odd.size,
-    ),
-    Case(
-        "layer_norm 1000x50, backward", "norm",
-        backward(_layer_norm, _short, normal(50), normal(50), leaves=3),
-        28.0 * _short.size, 10.0 * _short.size,
-    ),
-    Case(
-        "batch_norm 32x512x7x7, backward", "norm",
-        backward(_batch_norm, _planes, normal(512), normal(512), leaves=3),
-        28.0 * _planes.size, 10.0 * _planes.size,
-    ),
-    Case(
-        "batch_norm 4096x512, backward", "norm",
-        backward(_batch_norm, _table, normal(512), normal(512), leaves=3),
-        28.0 * _table.size, 10.0 * _table.size,
-    ),
-    Case(
-        "batch_norm, evaluated, 16x64x56x56, backward", "norm",
-        backward(_batch_norm_eval, _large, normal(64), normal(64), normal(64), leaves=3),
-        20.0 * _large.size, 6.0 * _large.size,
-    ),
-    Case(
-        "group_norm 16x64x56x56, backward", "norm",
-        backward(_group_norm, _large, normal(64), normal(64), leaves=3),
-        28.0 * _large.size, 10.0 * _large.size,
-    ),
-    Case(
-        "group_norm 3x32x29x31, backward", "norm",
-        backward(_group_norm, _prime, normal(32), normal(32), leaves=3),
-        28.0 * _prime.size, 10.0 * _prime.size,
-    ),
+    _case("batch_norm 64x64x28x28", _batch_norm, _images, *_both(64), quick=True),
+    _case("layer_norm 512x768", _layer_norm, _rows, *_both(768)),
+    _case("layer_norm 4093x1023", _layer_norm, _odd, *_both(1023)),
+    _case("layer_norm 1000x50", _layer_norm, _short, *_both(50)),
+    _case("batch_norm 32x512x7x7", _batch_norm, _planes, *_both(512)),
+    _case("batch_norm 4096x512", _batch_norm, _table, *_both(512)),
+    _case("batch_norm, evaluated, 16x64x56x56", _batch_norm_eval, _large, *_both(64), normal(64),
+          traffic=20.0, flops=6.0),
+    _case("group_norm 16x64x56x56", _group_norm, _large, *_both(64)),
+    _case("group_norm 3x32x29x31", _group_norm, _prime, *_both(32)),
 ]  # fmt: skip
