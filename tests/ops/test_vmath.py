@@ -29,7 +29,7 @@ FUNCTIONS = {
     "sinh": (np.sinh, 1.8, 1.8),
     "cosh": (np.cosh, 1.4, 1.4),
     "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), 1.7, 1.7),
-    "nn.functional.silu": (lambda x: x / (1 + np.exp(-x)), 2.2, 2.2),
+    "nn.functional.silu": (lambda x: x / (1 + np.exp(-x)), 2, 2),
     "sin": (np.sin, 1.7, 1.7),
     "cos": (np.cos, 1.9, 1.8),
     "tan": (np.tan, 0.6, 2),

@@ -113,8 +113,9 @@ def scratch(_, x):
     """`plain_scratch` on the stack, aligned to a vector; lives as long as the call."""
 
     def codegen(context, b, signature, args):
-        size = x.dtype.bitwidth // 8
-        held = cgutils.alloca_once(b, args[0].type.pointee, SCRATCH // size)
+        kind = args[0].type.pointee
+        size = context.get_abi_sizeof(kind)
+        held = cgutils.alloca_once(b, kind, SCRATCH // size)
         held.align = 64
         return with_extent(b, held, integer(SCRATCH // size))
 

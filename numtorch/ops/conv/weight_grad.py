@@ -18,7 +18,7 @@ from ...backends.cpu import threads
 from ...backends.cpu.jit import PARALLEL_WORK, kernel, prange
 from ...backends.cpu.simd import lanes_of
 from ...backends.registry import contiguous
-from . import choice, depthwise, plan
+from . import choice, depthwise, plan, winograd_grad
 from .planes import gather, geometry, scratch
 from .tile import outer_tile, turn
 
@@ -58,12 +58,12 @@ def add_products(rows, vectors):
                     each = min(piece_rows, cut_count - first) * cut_slice
                     for i in range(count):
                         source = (at + i) * groups + group
-                        for o in range(0, out_channels, lanes):
+                        for o in range(0, panels * width, lanes):  # zeros behind the last channel
                             row = (source * out_channels + o) * pixels + first * cut_slice
                             to = g0 + (o // width * most + i * each) * width + o % width
                             for p in range(0, each, lanes):
                                 transposed(
-                                    g, row + p, pixels, min(lanes, out_channels - o),
+                                    g, row + p, pixels, max(0, min(lanes, out_channels - o)),
                                     min(lanes, each - p), g_turned, to + p * width, width,
                                 )  # fmt: skip
                         if not direct:
@@ -127,6 +127,8 @@ def convolution_weight_grad(grad, input, out, *, kernel_size, stride, padding, d
     if depthwise.fits(sizes, input.shape[1] // groups):
         return depthwise.weight_grad(grad, input, out, sizes)
     images, channels, out_channels = input.shape[0], out.shape[1], out.shape[0] // groups
+    if winograd_grad.fits(out.dtype, sizes, groups, images, channels, out_channels):
+        return winograd_grad.weight_grad(grad, input, out, sizes)
     dtype, lanes = out.dtype.np, lanes_of(out.dtype.itemsize)
     size, counts, kernel_size, stride, padding, dilation = zip(*sizes, strict=True)
     pixels, in_image, kernel_taps = (math.prod(v) for v in (counts, size, kernel_size))

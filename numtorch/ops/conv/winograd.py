@@ -82,40 +82,48 @@ def fits(x, out_channels: int, axes, kernel_size, groups: int) -> bool:
     )
 
 
-@inline
-def transform_inputs(x, channels, height, width, pad_h, pad_w, down, across, first, last, padded,
-                     c0, v, to, step, stage, at):  # fmt: skip
-    """v[point, tile, channel] of the tiles first ... last, for the vector of channels from `c0` on;
-    zero for tiles from there up to `padded`.
+def transformer(columns_tile, rows_tile, reach):
+    """The function that transforms tiles of `reach` x `reach` pixels, 4 apart."""
 
-    `stage` holds the 6 rows of a row of tiles, whose columns are transformed.
-    """
-    tile = first
-    while tile < last:
-        row, column = tile // across % down, tile % across
-        count = min(across - column, last - tile)
-        h0, w0, columns = 4 * row - pad_h, 4 * column - pad_w, 4 * count + 2
-        begin, end = min(max(w0, 0), w0 + columns), min(w0 + columns, width)
-        source = ((tile // (down * across) * channels + c0) * height + h0) * width
-        pitch, done = (columns + LANES) * LANES, begin
-        while done < end:
-            input_columns(
-                x, source + done, height * width, width, max(0, -h0), min(6, height - h0),
-                (1 << min(LANES, end - done)) - 1, min(LANES, channels - c0),
-                stage, at + (done - w0) * LANES, pitch,
-            )  # fmt: skip
-            done += LANES
-        for r in range(6):
-            start = at + r * pitch
-            for i in range(start, start + (begin - w0) * LANES):
-                stage[i] = 0
-            for i in range(start + (done - w0) * LANES, start + columns * LANES):
-                stage[i] = 0
-        input_rows(stage, at, pitch, count, v, to + (tile - first) * LANES, step)
-        tile += count
-    for point in range(36):
-        for i in range((last - first) * LANES, padded * LANES):
-            v[to + point * step + i] = 0
+    @inline
+    def transform_tiles(x, channels, height, width, pad_h, pad_w, down, across, first, last, padded,
+                        c0, v, to, step, stage, at):  # fmt: skip
+        """v[point, tile, channel] of the tiles first ... last, for the vector of channels from `c0`
+        on; zero for tiles from there up to `padded`.
+
+        `stage` holds the 6 rows of a row of tiles, whose columns are transformed.
+        """
+        tile = first
+        while tile < last:
+            row, column = tile // across % down, tile % across
+            count = min(across - column, last - tile)
+            h0, w0, columns = 4 * row - pad_h, 4 * column - pad_w, 4 * count + reach - 4
+            begin, end = min(max(w0, 0), w0 + columns), min(w0 + columns, width)
+            source = ((tile // (down * across) * channels + c0) * height + h0) * width
+            pitch, done = (columns + LANES) * LANES, begin
+            while done < end:
+                columns_tile(
+                    x, source + done, height * width, width, max(0, -h0), min(reach, height - h0),
+                    (1 << min(LANES, end - done)) - 1, min(LANES, channels - c0),
+                    stage, at + (done - w0) * LANES, pitch,
+                )  # fmt: skip
+                done += LANES
+            for r in range(6):
+                start = at + r * pitch
+                for i in range(start, start + (begin - w0) * LANES):
+                    stage[i] = 0
+                for i in range(start + (done - w0) * LANES, start + columns * LANES):
+                    stage[i] = 0
+            rows_tile(stage, at, pitch, count, v, to + (tile - first) * LANES, step)
+            tile += count
+        for point in range(36):
+            for i in range((last - first) * LANES, padded * LANES):
+                v[to + point * step + i] = 0
+
+    return transform_tiles
+
+
+transform_inputs = transformer(input_columns, input_rows, 6)
 
 
 @inline

@@ -18,6 +18,7 @@ from .checks import (
     pool_settings,
     pooled_size,
 )
+from .layout import laid_out
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_max_pool1d", "avg_pool1d", "max_pool1d", "max_pool2d",
@@ -54,7 +55,7 @@ def max_pool_op(input, *, kernel_size, stride, padding, dilation, ceil_mode):
     """
     check_maximum_dtype(input)
     shape = pooled_size(input, kernel_size, stride, padding, dilation, ceil_mode)
-    return input.like(shape=shape), input.like(shape=shape, dtype=dtypes.int64)
+    return _pair(input, shape, len(kernel_size))
 
 
 @primitive(
@@ -72,7 +73,13 @@ def adaptive_max_pool_op(input, *, output_size):
     """
     check_maximum_dtype(input)
     shape = (*input.shape[: input.ndim - len(output_size)], *output_size)
-    return input.like(shape=shape), input.like(shape=shape, dtype=dtypes.int64)
+    return _pair(input, shape, len(output_size))
+
+
+def _pair(input, shape, axes):
+    """The Specs of maxima and their indices."""
+    values = laid_out(input, shape, axes)
+    return values, values.of(shape, dtypes.int64, values.device, values.strides)
 
 
 @primitive(vjp={"grad": lambda g, indices, size: max_pool_gather(g, indices, size)})
@@ -80,13 +87,18 @@ def max_pool_scatter(grad, indices, *, size):
     """The gradient of a max pool: out[indices] += grad in every plane. (.., *size'), (.., *size')
     -> (.., *size)
     """
-    return grad.like(shape=(*grad.shape[: grad.ndim - len(size)], *size))
+    return _like(grad, (*grad.shape[: grad.ndim - len(size)], *size), indices, len(size))
 
 
 @primitive(vjp={"input": lambda g, indices, size: max_pool_scatter(g, indices, size)})
 def max_pool_gather(input, indices, *, size):
     """input[indices] in every plane. (.., *size), (.., *size') -> (.., *size')"""
-    return input.like(shape=indices.shape)
+    return _like(input, indices.shape, indices, len(size))
+
+
+def _like(values, shape, indices, axes):
+    """The Spec of values of this shape, laid out as the indices of a max pool are."""
+    return values.of(shape, values.dtype, values.device, laid_out(indices, shape, axes).strides)
 
 
 # -- means -----------------------------------------------------------------------------------------
@@ -110,9 +122,13 @@ def max_pool_gather(input, indices, *, size):
 def avg_pool_op(input, *, kernel_size, stride, padding, ceil_mode, include_pad, divisor):
     """The mean of each window. (.., *size) -> (.., *size')"""
     check_average_dtype(input)
-    return input.like(
-        shape=pooled_size(input, kernel_size, stride, padding, (1,) * len(kernel_size), ceil_mode)
-    )
+    shape = pooled_size(input, kernel_size, stride, padding, (1,) * len(kernel_size), ceil_mode)
+    return _mean(input, shape, len(kernel_size))
+
+
+def _mean(like, shape, axes):
+    """The Spec of means: as torch's, those of volumes are contiguous."""
+    return laid_out(like, shape, axes) if axes == 2 else like.like(shape=shape)
 
 
 @primitive(
@@ -124,7 +140,7 @@ def avg_pool_op(input, *, kernel_size, stride, padding, ceil_mode, include_pad, 
 )
 def avg_pool_grad(grad, *, size, kernel_size, stride, padding, ceil_mode, include_pad, divisor):
     """The gradient of avg_pool: the share of its windows. (.., *size') -> (.., *size)"""
-    return grad.like(shape=(*grad.shape[: grad.ndim - len(size)], *size))
+    return _mean(grad, (*grad.shape[: grad.ndim - len(size)], *size), len(size))
 
 
 @primitive(
@@ -138,7 +154,8 @@ def avg_pool_grad(grad, *, size, kernel_size, stride, padding, ceil_mode, includ
 def adaptive_avg_pool_op(input, *, output_size):
     """The mean of each of `output_size` windows. (.., *size) -> (.., *output_size)"""
     check_average_dtype(input, "adaptive_avg_pool")
-    return input.like(shape=(*input.shape[: input.ndim - len(output_size)], *output_size))
+    shape = (*input.shape[: input.ndim - len(output_size)], *output_size)
+    return _mean(input, shape, len(output_size))
 
 
 @primitive(
@@ -150,7 +167,7 @@ def adaptive_avg_pool_op(input, *, output_size):
 )
 def adaptive_avg_pool_grad(grad, *, size):
     """The gradient of adaptive_avg_pool. (.., *output_size) -> (.., *size)"""
-    return grad.like(shape=(*grad.shape[: grad.ndim - len(size)], *size))
+    return _mean(grad, (*grad.shape[: grad.ndim - len(size)], *size), len(size))
 
 
 # -- arguments -------------------------------------------------------------------------------------

@@ -1,42 +1,48 @@
 """Launchers of average pools: the same for each device, given its kernels."""
 
-from ...backends.registry import contiguous
 from . import windows
+from .layout import arranged
 from .windows import three
 
 
-def average_launchers(launch, average, spread_average):
-    """From `launch(kernel, source, target, sizes, counts, table)`, in the order of `return`."""
+def average_launchers(launch_mean, launch_spread):
+    """From two functions of (source, target, planes, channels, sizes, counts, table), in the order
+    of `return`.
+    """
 
-    @contiguous
-    def avg_pool_op(input, out, *, kernel_size, stride, padding, ceil_mode, include_pad, divisor):
+    @arranged(0)
+    def avg_pool_op(
+        input, out, *, planes, channels, kernel_size, stride, padding, ceil_mode, include_pad,
+        divisor,
+    ):  # fmt: skip
         """A function of (input, out)."""
         n = len(kernel_size)
         sizes, counts = input.shape[input.ndim - n :], out.shape[out.ndim - n :]
         table = windows.averaged(sizes, counts, kernel_size, stride, padding, include_pad, divisor)
-        return launch(average, input, out, sizes, counts, table)
+        return launch_mean(input, out, planes, channels, sizes, counts, table)
 
-    @contiguous
+    @arranged(-1)
     def avg_pool_grad(
-        grad, out, *, size, kernel_size, stride, padding, ceil_mode, include_pad, divisor
-    ):
+        grad, out, *, planes, channels, size, kernel_size, stride, padding, ceil_mode, include_pad,
+        divisor,
+    ):  # fmt: skip
         """A function of (gradient, out)."""
         counts = grad.shape[grad.ndim - len(size) :]
         table = windows.averaged(size, counts, kernel_size, stride, padding, include_pad, divisor)
-        return launch(spread_average, grad, out, size, counts, table)
+        return launch_spread(grad, out, planes, channels, size, counts, table)
 
-    @contiguous
-    def adaptive_avg_pool_op(input, out, *, output_size):
+    @arranged(0)
+    def adaptive_avg_pool_op(input, out, *, planes, channels, output_size):
         """A function of (input, out)."""
         sizes = input.shape[input.ndim - len(output_size) :]
         table = windows.adaptive(three(sizes, 1), three(output_size, 1))
-        return launch(average, input, out, sizes, output_size, table)
+        return launch_mean(input, out, planes, channels, sizes, output_size, table)
 
-    @contiguous
-    def adaptive_avg_pool_grad(grad, out, *, size):
+    @arranged(-1)
+    def adaptive_avg_pool_grad(grad, out, *, planes, channels, size):
         """A function of (gradient, out)."""
         counts = grad.shape[grad.ndim - len(size) :]
         table = windows.adaptive(three(size, 1), three(counts, 1))
-        return launch(spread_average, grad, out, size, counts, table)
+        return launch_spread(grad, out, planes, channels, size, counts, table)
 
     return avg_pool_op, avg_pool_grad, adaptive_avg_pool_op, adaptive_avg_pool_grad

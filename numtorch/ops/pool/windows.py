@@ -72,3 +72,17 @@ def adaptive(sizes, counts) -> Windows:
         start, end = i * n // max(m, 1), -(-(i + 1) * n // max(m, 1))
         axes.append((start, end, end - start))
     return join(axes, 1)
+
+
+def seen_by(table: Windows, sizes) -> Windows:
+    """For each element of axes of these sizes, the first window that sees it, the end of those, and
+    a divisor of 1: both ends of windows are in order, so that these are neighbours.
+    """
+    axes = []
+    bounds = [*table.offset, len(table.start) - SLACK]
+    for n, low, high in zip(sizes, bounds, bounds[1:], strict=False):
+        i = np.arange(n)
+        near = np.searchsorted(table.end[low:high], i, "right")
+        far = np.searchsorted(table.start[low:high], i, "right")
+        axes.append((near, np.maximum(near, far), np.ones(n, np.int64)))
+    return join(axes, 1)

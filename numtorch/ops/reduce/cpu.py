@@ -7,12 +7,11 @@ import numpy as np
 from ...backends.cpu.jit import bind, kernel, prange
 from ..pointwise.cpu import launch_loop
 from . import table
-from .geometry import Order, dims_of
+from .extremes_cpu import *  # noqa: F403
+from .geometry import dims_of
 from .loops import reduce_loop
 from .plain import plain_launchers
 from .sums import count_of
-
-ACROSS = 512  # columns that one iteration of `extremes_down` owns
 
 (
     sum_op,
@@ -30,112 +29,6 @@ ACROSS = 512  # columns that one iteration of `extremes_down` owns
     max_op,
     min_op,
 ) = plain_launchers(reduce_loop)
-
-
-# -- extremes ----------------------------------------------------------------------------------
-def max_dim_op(input, values, indices, *, dim, keepdim):
-    """values = the largest elements over dim; indices = where they are first."""
-    return _extreme_and_index(amax_op, input, values, indices, dim)
-
-
-def min_dim_op(input, values, indices, *, dim, keepdim):
-    """values = the smallest elements over dim; indices = where they are first."""
-    return _extreme_and_index(amin_op, input, values, indices, dim)
-
-
-def _extreme_and_index(extreme, input, values, indices, dim):
-    order = Order(input, dims_of(dim, input.ndim))
-    (n, apart), step, width = order.reduced[0] if order.reduced else (1, 0), 0, 1
-    kept = order.kept
-    if order.columns:
-        (width, step), kept = kept[-1], kept[:-1]
-    rows = order.results // width if width else 0
-    geometry = np.array([x for pair in kept for x in pair] or [0], np.int64)
-    numbers = (len(kept), rows, width, step, n, apart)
-    work = order.results * n // 4
-    if order.columns:
-        numbers += (int(extreme is amax_op),)
-        run = extremes_down.compile(input, values, indices, geometry, *numbers, work=work)
-        return bind(run, 3, geometry, *numbers)
-    best = extreme(input, values, dim=dim, keepdim=False)
-    find = find_along.compile(input, values, indices, geometry, *numbers, work=work)
-
-    def run(x, v, i):
-        best(x, v)
-        find(x, v, i, geometry, *numbers)
-
-    return run
-
-
-@kernel
-def find_along(x, values, indices, table, nk, rows, width, step, n, apart):
-    """indices[k] = the first index at which x has values[k].
-
-    One iteration of the parallel loop owns one k.
-
-    Blocks are counted first, which vectorizes; the one with a hit is searched.
-    """
-    for piece in prange(rows):
-        k = np.int64(piece)
-        base, rest = 0, k
-        for e in range(nk):
-            d = 2 * (nk - 1 - e)
-            base += rest % table[d] * table[d + 1]
-            rest //= table[d]
-        value = values[k]
-        begin, found = 0, -1
-        while begin < n and found < 0:
-            end = min(begin + 256, n)
-            hits = np.int32(0)
-            if apart == 1 and value == value:
-                for j in range(begin, end):
-                    hits = np.int32(hits + np.int32(x[base + j] == value))
-            else:
-                hits = np.int32(1)
-            if hits > 0:
-                for j in range(begin, end):
-                    v = x[base + j * apart]
-                    if v == value or (v != v and value != value):
-                        found = j
-                        break
-            begin = end
-        indices[k] = found
-
-
-@kernel
-def extremes_down(x, values, indices, table, nk, rows, width, step, n, apart, largest):
-    """values[k] = the largest or smallest element of column k, indices[k] = where it is first.
-
-    One iteration of the parallel loop owns ACROSS columns.
-    """
-    across = (width + ACROSS - 1) // ACROSS
-    for piece in prange(rows * across):
-        item = np.int64(piece)
-        k = item // across
-        left = (item - k * across) * ACROSS
-        base, rest = left * step, k
-        for e in range(nk):
-            d = 2 * (nk - 1 - e)
-            base += rest % table[d] * table[d + 1]
-            rest //= table[d]
-        to, w = k * width + left, min(ACROSS, width - left)
-        for j in range(w):
-            values[to + j] = x[base + j * step]
-            indices[to + j] = 0
-        for i in range(1, n):
-            at = base + i * apart
-            if largest:
-                for j in range(w):
-                    v, best = x[at + j * step], values[to + j]
-                    hit = (v > best) | ((v != v) & (best == best))
-                    values[to + j] = v if hit else best
-                    indices[to + j] = i if hit else indices[to + j]
-            else:
-                for j in range(w):
-                    v, best = x[at + j * step], values[to + j]
-                    hit = (v < best) | ((v != v) & (best == best))
-                    values[to + j] = v if hit else best
-                    indices[to + j] = i if hit else indices[to + j]
 
 
 # -- one index of a dimension --------------------------------------------------------------------

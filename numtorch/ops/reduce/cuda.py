@@ -42,6 +42,22 @@ def min_dim_op(input, values, indices, *, dim, keepdim):
     return _extreme_and_index(amin_op, input, values, indices, dim)
 
 
+def argmax_op(input, out, *, dim, keepdim):
+    """out = where the largest elements over dim are first."""
+    return _index(amax_op, input, out, dim)
+
+
+def argmin_op(input, out, *, dim, keepdim):
+    """out = where the smallest elements over dim are first."""
+    return _index(amin_op, input, out, dim)
+
+
+def _index(extreme, input, out, dim):
+    values = out.like(dtype=input.dtype)
+    run, make = _extreme_and_index(extreme, input, values, out, dim), memory.allocator(values)
+    return lambda x, i: run(x, make(), i)
+
+
 def _extreme_and_index(extreme, input, values, indices, dim):
     best = extreme(input, values, dim=dim, keepdim=False)
     order = Order(input, dims_of(dim, input.ndim))

@@ -209,18 +209,35 @@ def _write_both(values, indices, out, name: str):
     return to_out(values, out[0], name, exact=True), to_out(indices, out[1], name, exact=True)
 
 
-def _arg(op, input, dim, keepdim, out, name: str):
-    if input._spec.dtype is dtypes.bool_:
+def _place(input, dim, keepdim, name):
+    if input.dtype is dtypes.bool_:
         raise RuntimeError(f"{name}(): does not support bool input")
-    check_not_empty(input._spec, dim, name)
-    if input._node is not None:
-        input = input.detach()
-    if dim is None:
-        found = op(input.reshape(-1), 0, False)[1]
-        if keepdim:
-            found = found.reshape((1,) * input._spec.ndim)
-    else:
-        found = op(input, as_index(dim, "dim", name), keepdim)[1]
+    check_not_empty(input, dim, name)
+    return reduced(input, dim, keepdim, "", dtypes.int64)
+
+
+@primitive(vjp={}, module=ROOM)
+def argmax_op(input, *, dim, keepdim):
+    """The first indices of the largest elements over one dimension, or of all if these are
+    contiguous. (..., n, ...) -> (..., ...)
+    """
+    return _place(input, dim, keepdim, "argmax")
+
+
+@primitive(vjp={}, module=ROOM)
+def argmin_op(input, *, dim, keepdim):
+    """The first indices of the smallest elements over one dimension, or of all if these are
+    contiguous. (..., n, ...) -> (..., ...)
+    """
+    return _place(input, dim, keepdim, "argmin")
+
+
+def _arg(op, input, dim, keepdim, out, name: str):
+    if dim is not None:
+        dim = as_index(dim, "dim", name)
+    elif not input._spec.contiguous:
+        input = input.contiguous()
+    found = op(input, dim, keepdim)
     return found if out is None else to_out(found, out, name, exact=True)
 
 
@@ -228,14 +245,14 @@ def argmax(input, dim=None, keepdim=False, *, out=None):
     """The first index of the largest element, of the flattened tensor or over one dimension.
     (..., n, ...) -> (..., ...)
     """
-    return _arg(max_dim_op, input, dim, keepdim, out, "argmax")
+    return _arg(argmax_op, input, dim, keepdim, out, "argmax")
 
 
 def argmin(input, dim=None, keepdim=False, *, out=None):
     """The first index of the smallest element, of the flattened tensor or over one dimension.
     (..., n, ...) -> (..., ...)
     """
-    return _arg(min_dim_op, input, dim, keepdim, out, "argmin")
+    return _arg(argmin_op, input, dim, keepdim, out, "argmin")
 
 
 METHODS: dict = {

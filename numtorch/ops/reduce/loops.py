@@ -18,6 +18,7 @@ import numpy as np
 from ...backends.codegen import scalar_code
 from ...backends.cpu import scalar
 from ...backends.cpu.jit import Kernel, bind, inline
+from ...backends.cpu.moves import scratch
 from ...backends.cpu.vmath import exp32, exp64
 from ...core.dtype import BY_NAME
 from ..pointwise.define import substitute
@@ -38,12 +39,14 @@ __all__ = [
     "order_key32",
     "order_key64",
     "reduce_loop",
+    "scratch",
     "smallest_run",
 ]
 BLOCK = 4096  # elements of one result that are accumulated in the narrow type
 CHUNK = 65536  # elements that one iteration of the parallel loop owns, if there are few results
 RUN = 64  # elements in a row from which `Reduction.run` is worth its beginning and end
 COLUMNS = 512  # results that one iteration owns
+NARROW, FOLDED = 64, 4096  # columns, and elements of a result, from which rows are not folded; are
 ROWS = 1024  # rows that one iteration owns: bounds the rounding error of a column
 for _bits in (8, 16, 32, 64):
     globals()[f"lowest_int{_bits}"] = np.array(-(2 ** (_bits - 1)), f"int{_bits}")[()]
@@ -88,21 +91,22 @@ def _rows_source(r: Reduction, name: str) -> str:
     start_wide = scalar_code(r.start, r.wide)
     joined = scalar_code(substitute(r.step, {"acc": "total", "v": "part"}), r.wide)
     finished = scalar_code(substitute(r.finish, {"acc": "total"}), r.wide)
-    near = f"""\
-                for j in range(stop):
-                    a = {r.compute}(x[at + j])
-                    v = {r.value()}
-                    acc = {step}"""
+    add_up = f"""\
+            for j in range(stop):
+                a = {r.compute}(source[begin + j])
+                v = {r.value()}
+                acc = {step}"""
     if r.run:
-        near = f"""\
-                a = {r.run}(x, at, stop)
-                acc = {r.value()}"""
+        add_up = f"""\
+            a = {r.run}(source, begin, stop)
+            acc = {r.value()}"""
     numbers = "nk, nr, results, m, n, step, block, group, chunks, scale"
     return f'''def {name}(x, {b}out, table, {numbers}):
     """{r.title} along rows. One iteration of the parallel loop owns one chunk of one result."""
     per = (n + block - 1) // block
     blocks = m * per
     for piece in prange(results * chunks):
+        held = scratch(x)
         item = int64(piece)
         k, first, last = item, 0, blocks
         if chunks > 1:
@@ -118,11 +122,11 @@ def _rows_source(r: Reduction, name: str) -> str:
             base += rest * table[1]
 {read_b}        total = {start_wide}
         for i in range(first, last):
-            row, begin = i, 0
+            row, left = i, 0
             if per > 1:
                 row = i // per
-                begin = (i - row * per) * block
-            at, rest = base + begin * step, row
+                left = (i - row * per) * block
+            at, rest = base + left * step, row
             for e in range(nr - 1):
                 d = 2 * (nk + nr - 1 - e)
                 at += rest % table[d] * table[d + 1]
@@ -130,14 +134,13 @@ def _rows_source(r: Reduction, name: str) -> str:
             if nr > 0:
                 at += rest * table[2 * nk + 1]
             acc = {start}
-            stop = min(block, n - begin)
-            if step == 1:
-{near}
-            else:
+            stop = min(block, n - left)
+            source, begin = x, at
+            if step != 1:
                 for j in range(stop):
-                    a = {r.compute}(x[at + j * step])
-                    v = {r.value()}
-                    acc = {step}
+                    held[j] = x[at + j * step]
+                source, begin = held, 0
+{add_up}
             part = {r.wide}(acc)
             total = {joined}
         if chunks > 1:
@@ -152,17 +155,21 @@ def _columns_source(r: Reduction, name: str) -> str:
     read_b = f"b = {r.compute}(p[k * width + left + j])" if r.pairs else ""
     start, step = scalar_code(r.start, r.narrow), scalar_code(r.step, r.narrow)
     lines = "\n".join(
-        f"""                    a = {r.compute}(x[at + {i} * apart + j])
+        f"""                    a = {r.compute}(source[at + {i} * pitch + j])
                     v = {r.value()}
                     acc = {step}"""
         for i in range(8)
     )
-    numbers = "nk, nr, results, width, step, m, group, chunks, block, scale"
+    numbers = "nk, nr, results, width, step, m, tail, group, chunks, block, scale"
     return f'''def {name}(x, {b}out, table, {numbers}):
-    """{r.title} down columns. One iteration owns some columns of one chunk of rows."""
+    """{r.title} down columns; `tail` elements follow the last whole row.
+
+    One iteration owns some columns of one chunk of rows.
+    """
     across = (width + block - 1) // block
     apart = table[2 * nk + 1]
     for piece in prange(results * chunks * across):
+        held = scratch(x)
         item = int64(piece)
         part = item // across
         left = (item - part * across) * block
@@ -177,9 +184,14 @@ def _columns_source(r: Reduction, name: str) -> str:
         to, w = part * width + left, min(block, width - left)
         for j in range(w):
             out[to + j] = {start}
-        if step == 1 and nr == 1:
+        if nr == 1:
             while first + 8 <= last:
-                at = base + first * apart
+                source, at, pitch = x, base + first * apart, apart
+                if step != 1:
+                    for i in range(8):
+                        for j in range(w):
+                            held[i * w + j] = x[at + i * apart + j * step]
+                    source, at, pitch = held, 0, w
                 for j in range(w):
                     {read_b}
                     acc = {start}
@@ -188,15 +200,23 @@ def _columns_source(r: Reduction, name: str) -> str:
                     acc = {r.narrow}(out[to + j])
                     out[to + j] = {step}
                 first += 8
+        if tail > 0 and last == m:
+            last += 1
         for i in range(first, last):
             at, rest = base, i
-            for e in range(nr):
+            for e in range(nr - 1):
                 d = 2 * (nk + nr - 1 - e)
                 at += rest % table[d] * table[d + 1]
                 rest //= table[d]
-            for j in range(w):
+            source, at = x, at + rest * apart
+            count = w if i < m else min(w, tail - left)
+            if step != 1:
+                for j in range(count):
+                    held[j] = x[at + j * step]
+                source, at = held, 0
+            for j in range(count):
                 {read_b}
-                a = {r.compute}(x[at + j * step])
+                a = {r.compute}(source[at + j])
                 v = {r.value()}
                 acc = {r.narrow}(out[to + j])
                 out[to + j] = {step}
@@ -243,7 +263,7 @@ def _along_rows(r, order, examples, out, scale):
     (n, step), outer = (
         (order.reduced[-1], order.reduced[:-1]) if order.reduced else ((order.count, 1), [])
     )
-    if r.run and (n < RUN or step != 1):
+    if r.run and n < RUN:
         r = replace(r, run="")
     m = math.prod(size for size, _ in outer)
     table = _table(*order.kept, *outer)
@@ -259,23 +279,38 @@ def _along_rows(r, order, examples, out, scale):
     return _in_two(r, run, (table, *numbers, scale), target, out, scale)
 
 
+def fold_of(n: int, apart: int, width: int, step: int) -> int:
+    """How many rows to take as one: columns that fill whole vectors, and many, if rows are narrow
+    and follow each other without gaps.
+    """
+    if step != 1 or apart != width or width >= NARROW or n * width < FOLDED:
+        return 1
+    fold, even = COLUMNS // width, 16 // math.gcd(width, 16)
+    return fold - fold % even if fold > even else fold
+
+
 def _down_columns(r, order, examples, out, scale):
     width, step = order.kept[-1]
     kept, reduced = order.kept[:-1], order.reduced or [(1, 0)]
-    m, results = order.count, math.prod(size for size, _ in kept)
+    m, results, tail, fold = order.count, math.prod(size for size, _ in kept), 0, 1
+    if len(reduced) == 1 and not r.pairs:
+        fold = fold_of(m, reduced[0][1], width, step)
+        m, tail, width = m // fold, m % fold * width, width * fold
+        reduced = [(m, reduced[0][1] * fold)]
     table = _table(*kept, *reduced)
     across = -(-width // COLUMNS)
     group = max(64, min(ROWS, CHUNK // max(min(width, COLUMNS), 1)))
     chunks = 1 if m <= 2 * group or (results * across >= 16 and m <= 4 * ROWS) else -(-m // group)
     if chunks == 1:
         group = m
-    numbers = (len(kept), len(reduced), results, width, step, m, group, chunks, COLUMNS)
-    target = out if chunks == 1 else out.like((results, chunks, width))
+    numbers = (len(kept), len(reduced), results, width, step, m, tail, group, chunks, COLUMNS)
+    parts = (results, chunks * fold, width // fold)
+    target = out if chunks * fold == 1 else out.like(parts)
     work = order.results * order.count // 8  # eight elements are one vector operation
     run = kernel_of(r, "columns").compile(*examples[:-1], target, table, *numbers, scale, work=work)
-    if chunks == 1:
+    if chunks * fold == 1:
         return bind(run, len(examples), table, *numbers, scale)
-    return _in_two(r, run, (table, *numbers, scale), target, out.like((results, width)), scale)
+    return _in_two(r, run, (table, *numbers, scale), target, out.like(parts[::2]), scale)
 
 
 def _in_two(r, run, numbers, partial, out, scale):

@@ -78,7 +78,11 @@ def _functions(
         k, p = reduced(-select(a > far, far, a))
         e, left = ldexp(p + one, k), x < zero
         y = select(left, fma(x, p, x), x)
-        y = fma(-y, e / (one + e), y)
+        total = one + e
+        part = one / total
+        z = y * part
+        lost = select(left, fma(x, p, x - y), zero)
+        y = fma(part, fma(-z, total, y) + lost, z)  # y / total, rounded once
         y = select(a > far, select(left, zero * x, x), y)  # NaN at -inf
         # exp(x) may be subnormal where x * exp(x) is not
         return copysign(ldexp(y, select(left, k, k - k)), x)
