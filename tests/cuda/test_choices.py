@@ -129,3 +129,15 @@ def test_kernels_whose_sizes_depend_on_numbers_compile():
     assert masks.true_positions_op(x, count).shape == (count,)
     repeats = nt.ones(7, dtype=nt.int64, device="cuda")
     assert arrange.repeat_index_op(repeats, 7).shape == (7,)
+
+
+# -- pools: channels first and last ----------------------------------------------------------------
+@pytest.mark.parametrize("name", ["max_pool2d", "avg_pool2d"])
+def test_pools_of_channels_last_images(name):
+    pool = lambda x: getattr(nt.nn.functional, name)(x.permute(0, 3, 1, 2), 2, 1, 1)  # noqa: E731
+    check(pool, values(2, 4, 3, 5))
+    x, given = values(2, 4, 3, 5).requires_grad_(), values(2, 4, 3, 5).to("cuda").requires_grad_()
+    pool(x).square().sum().backward()
+    pool(given).square().sum().backward()
+    if COMPUTES:
+        np.testing.assert_allclose(given.grad.cpu().numpy(), x.grad.numpy(), 1e-5, 1e-5)

@@ -88,3 +88,48 @@ def test_thread_count_does_not_change_a_bit():
         nt.set_num_threads(threads)
     for a, b in zip(*found, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+POOLS = {
+    "max": lambda x: F.max_pool2d(x, 3, 2, 1),
+    "max of the places": lambda x: F.max_pool2d(x, (2, 9), (1, 8), dilation=(2, 1)),
+    "mean": lambda x: F.avg_pool2d(x, 2, 3, 1, count_include_pad=False),
+    "overlapping means": lambda x: F.avg_pool2d(x, 3, 1),
+    "adaptive max": lambda x: F.adaptive_max_pool2d(x, (5, 2)),
+    "adaptive mean": lambda x: F.adaptive_avg_pool2d(x, (4, 7)),
+    "max of volumes": lambda x: F.max_pool3d(x, 2, 1),
+    "means of volumes": lambda x: F.avg_pool3d(x, 2, 1),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", POOLS)
+def test_channels_last(name, dtype):
+    """The same numbers as of a contiguous image; the results of images are channels-last, too."""
+    size = (4, 5, 6) if "volumes" in name else (11, 19)
+    axes = len(size)
+    x = np.random.default_rng(0).standard_normal((2, *size, 37)).astype(dtype)
+    turned = nt.from_numpy(x).movedim(-1, 1)
+    plain, last = turned.clone(memory_format=nt.contiguous_format), turned.clone()
+    assert plain.is_contiguous() and not last.is_contiguous()
+    grads = []
+    for leaf in (plain, last):
+        y = POOLS[name](leaf.requires_grad_())
+        weight = nt.arange(y.numel(), dtype=y.dtype).reshape(tuple(y.shape)).cos()
+        (grad,) = nt.autograd.grad(y, leaf, weight.requires_grad_(), create_graph=True)
+        (back,) = nt.autograd.grad(grad, weight, grad.detach())
+        grads.append((y.detach().numpy(), grad.detach().numpy(), back.numpy()))
+    if axes == 2 or "max" in name:
+        assert y.stride(1) == 1
+    for a, b in zip(*grads, strict=True):
+        np.testing.assert_allclose(a, b, 1e-5, 1e-6)
+
+
+def test_wide_windows_keep_the_first_maximum_and_the_last_nan():
+    x = nt.zeros(1, 1, 3, 20)
+    x[0, 0, 1, 3] = x[0, 0, 2, 2] = x[0, 0, 0, 12] = x[0, 0, 2, 11] = 5
+    _, indices = F.adaptive_max_pool2d(x, (1, 2), return_indices=True)
+    assert indices.tolist() == [[[[23, 12]]]]
+    x[0, 0, 1, 5] = x[0, 0, 2, 4] = x[0, 0, 1, 7] = NAN
+    values, indices = F.adaptive_max_pool2d(x, (1, 2), return_indices=True)
+    assert np.isnan(values.numpy()[0, 0, 0, 0]) and indices.tolist() == [[[[44, 12]]]]

@@ -39,6 +39,11 @@ FUNCTIONAL = (
 METHODS: dict = {}
 
 
+def _planar(like, shape, axes):
+    """The Spec of a result laid out like a tensor; as torch's, those of volumes are contiguous."""
+    return laid_out(like, shape, axes) if axes == 2 else like.like(shape=shape)
+
+
 # -- maxima ----------------------------------------------------------------------------------------
 @primitive(
     outputs=2,
@@ -55,7 +60,7 @@ def max_pool_op(input, *, kernel_size, stride, padding, dilation, ceil_mode):
     """
     check_maximum_dtype(input)
     shape = pooled_size(input, kernel_size, stride, padding, dilation, ceil_mode)
-    return _pair(input, shape, len(kernel_size))
+    return _pair(laid_out(input, shape, len(kernel_size)))
 
 
 @primitive(
@@ -73,13 +78,12 @@ def adaptive_max_pool_op(input, *, output_size):
     """
     check_maximum_dtype(input)
     shape = (*input.shape[: input.ndim - len(output_size)], *output_size)
-    return _pair(input, shape, len(output_size))
+    return _pair(_planar(input, shape, len(output_size)))
 
 
-def _pair(input, shape, axes):
+def _pair(values):
     """The Specs of maxima and their indices."""
-    values = laid_out(input, shape, axes)
-    return values, values.of(shape, dtypes.int64, values.device, values.strides)
+    return values, values.of(values.shape, dtypes.int64, values.device, values.strides)
 
 
 @primitive(vjp={"grad": lambda g, indices, size: max_pool_gather(g, indices, size)})
@@ -123,12 +127,7 @@ def avg_pool_op(input, *, kernel_size, stride, padding, ceil_mode, include_pad, 
     """The mean of each window. (.., *size) -> (.., *size')"""
     check_average_dtype(input)
     shape = pooled_size(input, kernel_size, stride, padding, (1,) * len(kernel_size), ceil_mode)
-    return _mean(input, shape, len(kernel_size))
-
-
-def _mean(like, shape, axes):
-    """The Spec of means: as torch's, those of volumes are contiguous."""
-    return laid_out(like, shape, axes) if axes == 2 else like.like(shape=shape)
+    return _planar(input, shape, len(kernel_size))
 
 
 @primitive(
@@ -140,7 +139,7 @@ def _mean(like, shape, axes):
 )
 def avg_pool_grad(grad, *, size, kernel_size, stride, padding, ceil_mode, include_pad, divisor):
     """The gradient of avg_pool: the share of its windows. (.., *size') -> (.., *size)"""
-    return _mean(grad, (*grad.shape[: grad.ndim - len(size)], *size), len(size))
+    return _planar(grad, (*grad.shape[: grad.ndim - len(size)], *size), len(size))
 
 
 @primitive(
@@ -155,7 +154,7 @@ def adaptive_avg_pool_op(input, *, output_size):
     """The mean of each of `output_size` windows. (.., *size) -> (.., *output_size)"""
     check_average_dtype(input, "adaptive_avg_pool")
     shape = (*input.shape[: input.ndim - len(output_size)], *output_size)
-    return _mean(input, shape, len(output_size))
+    return _planar(input, shape, len(output_size))
 
 
 @primitive(
@@ -167,7 +166,7 @@ def adaptive_avg_pool_op(input, *, output_size):
 )
 def adaptive_avg_pool_grad(grad, *, size):
     """The gradient of adaptive_avg_pool. (.., *output_size) -> (.., *size)"""
-    return _mean(grad, (*grad.shape[: grad.ndim - len(size)], *size), len(size))
+    return _planar(grad, (*grad.shape[: grad.ndim - len(size)], *size), len(size))
 
 
 # -- arguments -------------------------------------------------------------------------------------

@@ -56,9 +56,7 @@ def adaptive_max_pool_op(input, out, out1, *, planes, channels, output_size):
     n = len(output_size)
     sizes = input.shape[input.ndim - n :]
     table = windows.adaptive(three(sizes, 1), three(output_size, 1))
-    return launch_max(
-        input, out, out1, planes, channels, table, (1,) * n, sizes, output_size
-    )
+    return launch_max(input, out, out1, planes, channels, table, (1,) * n, sizes, output_size)
 
 
 @arranged(-1)
