@@ -9,7 +9,7 @@ import pytest
 import numtorch as nt
 from numtorch.backends.cpu.simd import lanes_of
 from numtorch.core.plans import clear_plans
-from numtorch.ops.conv import cpu, plan, planes, winograd
+from numtorch.ops.conv import cpu, plan, planes, winograd, winograd_grad
 from numtorch.ops.conv import winograd_transform as transform
 from tests.guards import guarded
 from tests.ops.test_conv import run_once
@@ -25,7 +25,8 @@ def normal(*shape):
 @pytest.fixture
 def always(monkeypatch):
     """Winograd wherever it can compute, however slow it may be there; serial kernels."""
-    monkeypatch.setattr(winograd, "pays", lambda *sizes: True)
+    for module in (winograd, winograd_grad):
+        monkeypatch.setattr(module, "pays", lambda *sizes: True)
     threads = nt.get_num_threads()
     nt.set_num_threads(1)  # clears the plans, too
     yield
@@ -38,12 +39,13 @@ def switch():
     nt.backends.cpu.enable_winograd(True)
 
 
-def results(x, w, b, padding, g=None):
-    """The convolution, and its gradient for the input."""
+def results(x, w, b, padding):
+    """The convolution, and its gradients for the input and for the weight."""
+    dtype = x.dtype
     x, w, b = (a if a is None else nt.from_numpy(a) for a in (x, w, b))
-    y = nt.conv2d(x.requires_grad_(), w, b, padding=padding)
-    gx = nt.autograd.grad(y, x, nt.ones_like(y) if g is None else nt.from_numpy(g))
-    return y.detach().numpy(), gx[0].numpy()
+    y = nt.conv2d(x.requires_grad_(), w.requires_grad_(), b, padding=padding)
+    gx, gw = nt.autograd.grad(y, (x, w), nt.from_numpy(normal(*y.shape).astype(dtype)))
+    return y.detach().numpy(), gx.numpy(), gw.numpy()
 
 
 def error(found, exact):
@@ -60,20 +62,31 @@ def test_the_transforms_make_products_of_a_correlation():
 
 
 SMALL, LARGE = normal(40 * L), normal(40 * L * L)
+COLUMNS = SMALL, 3, 40, 9, 1, 3, 0b1011, 3, LARGE, 2, (L + 1) * L
+PIXELS = LARGE, 1, 11 * L, 2, normal(80 * L), 3, 2 * L
 TWINS = {
-    "input_columns": (SMALL, 3, 40, 9, 1, 5, 0b1011, 3, LARGE, 2, (L + 1) * L),
-    "input_rows": (LARGE, 1, 11 * L, 2, normal(80 * L), 3, 2 * L),
+    "input_columns": COLUMNS,
+    "input_rows": PIXELS,
+    "gradient_columns": COLUMNS,
+    "gradient_rows": PIXELS,
     "kernel_points": (normal(20 * L), 2, 11, 3, 1, normal(50 * L), 1, L + 1),
     "output_tile": (normal(80 * L), 5, 2 * L, SMALL, 1, LARGE, 2),
     "output_rows": (LARGE, 3, normal(50 * L), 4, 49, 11, 3, L - 1, 0b1101),
     "product_tile": (SMALL, 1, 8 * L, LARGE, 2, L + 1, normal(20 * L), 3, 8 * L, 1, 0),
+    "sum_tile": (SMALL, 1, LARGE, 3, 5 * L, 4, normal(20 * L), 2, 3 * L, False),
+    "kernel_gradient": (normal(80 * L), 5, 2 * L, LARGE, 2),
 }
+MATRICES = {"input": transform.INPUT, "gradient": transform.GRADIENT}
 
 
 @pytest.mark.parametrize("name", TWINS)
 def test_a_transform_is_its_twin(name):
-    emitted, plain = getattr(transform, name), getattr(transform, f"plain_{name}")
-    if name == "product_tile":
+    emitted, (first, _, last) = getattr(transform, name), name.partition("_")
+    if first in MATRICES:
+        plain = functools.partial(getattr(transform, f"plain_{last}"), MATRICES[first])
+    else:
+        plain = getattr(transform, f"plain_{name}")
+    if name in ("product_tile", "sum_tile"):
         emitted, plain = emitted(4), functools.partial(plain, 4)
     found = []
     for run in (functools.partial(run_once, emitted), plain):
@@ -108,7 +121,8 @@ def test_values(case, bias, monkeypatch):
         memory.fill(np.nan)
         return memory
 
-    monkeypatch.setattr(winograd, "scratch", poisoned)
+    for module in (winograd, winograd_grad):
+        monkeypatch.setattr(module, "scratch", poisoned)
     shape, out_channels, padding = CASES[case]
     x, w = normal(*shape), normal(out_channels, shape[1], 3, 3)
     b = normal(out_channels) if bias else None
@@ -145,6 +159,17 @@ def test_rounding(shape, switch):
             assert error(found, want) < most
 
 
+def test_the_weight_gradient_touches_nothing_outside_of_the_tensors():
+    for side in ("before", "after"):
+        shapes = (2, 5, 9, 6), (2, 3, 9, 6), (3, 5, 3, 3)
+        x, g, out = arrays = [guarded(shape, "f4", side) for shape in shapes]
+        for a in arrays:
+            a[...] = 1
+        sizes = planes.geometry((9, 6), (9, 6), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1))
+        winograd_grad.weight_grad(*specs(g, x, out), sizes)(g, x, out)
+        assert np.allclose(out[:, :, 1, 1], 2 * 54)
+
+
 def test_a_nan_stays_in_its_tiles():
     x = np.zeros((2, 64, 16, 16), "f4")
     x[0, 3, 5, 5] = np.nan
@@ -155,7 +180,7 @@ def test_a_nan_stays_in_its_tiles():
 
 
 # -- threads ---------------------------------------------------------------------------------------
-THREADS = [((9, 33, 21, 20), 40), ((1, 48, 9, 9), 150)]  # many and few tiles
+THREADS = [((9, 33, 21, 20), 40), ((1, 48, 9, 9), 150)]  # many and few tiles; chunks and blocks
 
 
 @pytest.mark.parametrize(("shape", "out_channels"), THREADS)
@@ -190,8 +215,8 @@ def test_python_threads_have_their_own_memory():
     for want, runs in zip(alone, together, strict=True):
         assert len(runs) == 5
         for found in runs:
-            np.testing.assert_array_equal(found[0], want[0])
-            np.testing.assert_array_equal(found[1], want[1])
+            for ours, alone_ in zip(found, want, strict=True):
+                np.testing.assert_array_equal(ours, alone_)
 
 
 # -- the choice ------------------------------------------------------------------------------------
@@ -212,13 +237,15 @@ DIRECT = [
     (64, 6, 16, 10, 10),
     (1, 16, 8, 8, 8),
     (8, 8, 8, 28, 28),
-    (8, 64, 3, 64, 64),
+    (8, 64, 1, 64, 64),
 ]
 
 
 def test_the_rule_takes_winograd_where_there_are_many_channels():
     assert [s for s in WINOGRAD if not winograd.pays(*s)] == []
     assert [s for s in DIRECT if winograd.pays(*s)] == []
+    assert [s for s in WINOGRAD if not winograd_grad.pays(*s)] == []
+    assert [s for s in DIRECT if winograd_grad.pays(*s)] == []
 
 
 def taken(monkeypatch, x, w, **settings):

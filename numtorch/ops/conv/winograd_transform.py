@@ -507,7 +507,9 @@ def sum_tile(rows: int):
             vector, size = vector_of(m)
             lanes = vector.count
             v_, m_ = b.gep(v_, [at_]), b.gep(m_, [to_])
-            columns = [b.gep(h_, [b.add(from__, b.mul(group_, integer(j)))]) for j in range(VECTORS)]
+            columns = [
+                b.gep(h_, [b.add(from__, b.mul(group_, integer(j)))]) for j in range(VECTORS)
+            ]
             zero = constant(vector, 0.0)
             t, sums, close = loop(b, tiles_, [zero] * (rows * VECTORS))
             offset = b.mul(t, integer(lanes))
