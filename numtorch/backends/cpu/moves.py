@@ -14,8 +14,10 @@ from .simd import (
     integer,
     ir,
     load,
+    load_strided,
     load_where,
     loop,
+    splat,
     store,
     store_where,
     types,
@@ -120,6 +122,73 @@ def scratch(_, x):
         return with_extent(b, held, integer(SCRATCH // size))
 
     return x(x), codegen
+
+
+def plain_pick_run(x, at, step, out, to, n):
+    """out[to + j] = x[at + j * step] for j < n."""
+    for j in range(n):
+        out[to + j] = x[at + j * step]
+
+
+@vectorized(plain_pick_run)
+def pick_run(_, x, at, step, out, to, n):
+    """`plain_pick_run` by whole vectors: every other lane for a step of 2, else gathered."""
+
+    def codegen(context, b, signature, args):
+        x_, at_, step_, out_, to_, n_ = args
+        size = context.get_abi_sizeof(x_.type.pointee)
+        source, target = b.gep(x_, [at_]), b.gep(out_, [to_])
+        nothing = context.get_dummy_value()
+
+        def one_by_one():
+            with b.if_then(b.icmp_signed(">", n_, integer(0))):
+                j, _, close = loop(b, n_, [])
+                b.store(b.load(b.gep(source, [b.mul(j, step_)])), b.gep(target, [j]))
+                close([])
+            return nothing
+
+        if size < 4:
+            return one_by_one()
+        vector, _ = vector_of(x)
+        lanes = vector.count
+        whole, done = integer(lanes), cgutils.alloca_once_value(b, integer(0))
+        places = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
+        offsets = b.mul(places, splat(b, step_, places.type))
+
+        def gathered(first, mask):
+            place = b.gep(source, [b.mul(first, step_)])
+            return load_strided(b, place, offsets, mask, vector, size)
+
+        with b.if_else(b.icmp_signed("==", step_, integer(2))) as (two, more):
+            with two:  # the last element may be the last one of the memory
+                pairs = b.sdiv(b.sub(b.shl(n_, integer(1)), integer(1)), integer(2 * lanes))
+                with b.if_then(b.icmp_signed(">", pairs, integer(0))):
+                    i, _, close = loop(b, pairs, [])
+                    first = b.mul(i, whole)
+                    place = b.gep(source, [b.shl(first, integer(1))])
+                    halves = [load(b, b.gep(place, [s]), vector, size) for s in (integer(0), whole)]
+                    even = ir.Constant(ir.VectorType(I32, lanes), list(range(0, 2 * lanes, 2)))
+                    store(b, b.shuffle_vector(*halves, even), b.gep(target, [first]), size)
+                    close([])
+                    b.store(b.mul(pairs, whole), done)
+            with more:
+                count = b.sdiv(n_, whole)
+                with b.if_then(b.icmp_signed(">", count, integer(0))):
+                    i, _, close = loop(b, count, [])
+                    first = b.mul(i, whole)
+                    every = ir.Constant(ir.VectorType(ir.IntType(1), lanes), [1] * lanes)
+                    store(b, gathered(first, every), b.gep(target, [first]), size)
+                    close([])
+                    b.store(b.mul(count, whole), done)
+        first = b.load(done)
+        rest = b.sub(n_, first)
+        with b.if_then(b.icmp_signed(">", rest, integer(0))):
+            kept = as_mask(b, b.sub(b.shl(integer(1), rest), integer(1)), lanes)
+            store_where(b, gathered(first, kept), b.gep(target, [first]), kept, size)
+        return nothing
+
+    i = types.intp
+    return types.void(x, i, i, out, i, i), codegen
 
 
 def plain_transposed_tile(x, at, x_pitch, out, to, pitch, rows, columns):

@@ -18,7 +18,7 @@ import numpy as np
 from ...backends.codegen import scalar_code
 from ...backends.cpu import scalar
 from ...backends.cpu.jit import Kernel, bind, inline
-from ...backends.cpu.moves import scratch
+from ...backends.cpu.moves import pick_run, scratch
 from ...backends.cpu.vmath import exp32, exp64
 from ...core.dtype import BY_NAME
 from ..pointwise.define import substitute
@@ -38,6 +38,7 @@ __all__ = [
     "largest_run",
     "order_key32",
     "order_key64",
+    "pick_run",
     "reduce_loop",
     "scratch",
     "smallest_run",
@@ -137,8 +138,7 @@ def _rows_source(r: Reduction, name: str) -> str:
             stop = min(block, n - left)
             source, begin = x, at
             if step != 1:
-                for j in range(stop):
-                    held[j] = x[at + j * step]
+                pick_run(x, at, step, held, 0, stop)
                 source, begin = held, 0
 {add_up}
             part = {r.wide}(acc)
@@ -160,9 +160,10 @@ def _columns_source(r: Reduction, name: str) -> str:
                     acc = {step}"""
         for i in range(8)
     )
-    numbers = "nk, nr, results, width, step, m, tail, group, chunks, block, scale"
+    numbers = "nk, nr, results, width, step, m, tail, group, chunks, whole, block, scale"
     return f'''def {name}(x, {b}out, table, {numbers}):
-    """{r.title} down columns; `tail` elements follow the last whole row.
+    """{r.title} down columns; `tail` elements follow the last whole row. `whole`: these are the
+    results, not parts of them.
 
     One iteration owns some columns of one chunk of rows.
     """
@@ -189,8 +190,7 @@ def _columns_source(r: Reduction, name: str) -> str:
                 source, at, pitch = x, base + first * apart, apart
                 if step != 1:
                     for i in range(8):
-                        for j in range(w):
-                            held[i * w + j] = x[at + i * apart + j * step]
+                        pick_run(x, at + i * apart, step, held, i * w, w)
                     source, at, pitch = held, 0, w
                 for j in range(w):
                     {read_b}
@@ -211,8 +211,7 @@ def _columns_source(r: Reduction, name: str) -> str:
             source, at = x, at + rest * apart
             count = w if i < m else min(w, tail - left)
             if step != 1:
-                for j in range(count):
-                    held[j] = x[at + j * step]
+                pick_run(x, at, step, held, 0, count)
                 source, at = held, 0
             for j in range(count):
                 {read_b}
@@ -220,7 +219,7 @@ def _columns_source(r: Reduction, name: str) -> str:
                 v = {r.value()}
                 acc = {r.narrow}(out[to + j])
                 out[to + j] = {step}
-        if chunks == 1:
+        if whole:
             for j in range(w):
                 acc = {r.narrow}(out[to + j])
                 out[to + j] = {scalar_code(r.finish, r.narrow)}
@@ -303,12 +302,13 @@ def _down_columns(r, order, examples, out, scale):
     chunks = 1 if m <= 2 * group or (results * across >= 16 and m <= 4 * ROWS) else -(-m // group)
     if chunks == 1:
         group = m
-    numbers = (len(kept), len(reduced), results, width, step, m, tail, group, chunks, COLUMNS)
-    parts = (results, chunks * fold, width // fold)
-    target = out if chunks * fold == 1 else out.like(parts)
+    parts, whole = (results, chunks * fold, width // fold), chunks * fold == 1
+    numbers = (len(kept), len(reduced), results, width, step, m, tail, group, chunks, int(whole))
+    numbers = (*numbers, COLUMNS)
+    target = out if whole else out.like(parts)
     work = order.results * order.count // 8  # eight elements are one vector operation
     run = kernel_of(r, "columns").compile(*examples[:-1], target, table, *numbers, scale, work=work)
-    if chunks * fold == 1:
+    if whole:
         return bind(run, len(examples), table, *numbers, scale)
     return _in_two(r, run, (table, *numbers, scale), target, out.like(parts[::2]), scale)
 
