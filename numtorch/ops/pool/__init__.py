@@ -8,15 +8,15 @@ before the pooled axes is planes.
 import math
 
 from ...core import dtype as dtypes
+from ...core.interp import runtime
 from ...core.op import primitive
+from ...core.tape import grad_mode
 from .checks import (
     adaptive_size,
     check_average_dtype,
-    check_input,
-    check_input_adaptive,
     check_maximum_dtype,
-    pool_settings,
     pooled_size,
+    window_of,
 )
 from .layout import laid_out
 
@@ -49,18 +49,23 @@ def _planar(like, shape, axes):
     outputs=2,
     node_name="MaxPool2DWithIndicesBackward0",
     vjp={
-        "input": lambda g, out1, _input, kernel_size: max_pool_scatter(
-            g, out1, _input.shape[_input.ndim - len(kernel_size) :]
+        "input": lambda g, out1, _input, window: max_pool_scatter(
+            g, out1, _input.shape[_input.ndim - len(window.kernel_size) :]
         )
     },
 )
-def max_pool_op(input, *, kernel_size, stride, padding, dilation, ceil_mode):
+def max_pool_op(input, *, window):
     """The maximum of each window and its index in the plane. (.., *size) -> (.., *size'), (..,
     *size')
     """
+    return _pair(max_pool_values_op.op.rule(input, window=window))
+
+
+@primitive(vjp={})
+def max_pool_values_op(input, *, window):
+    """The maximum of each window, where no derivative is wanted. (.., *size) -> (.., *size')"""
     check_maximum_dtype(input)
-    shape = pooled_size(input, kernel_size, stride, padding, dilation, ceil_mode)
-    return _pair(laid_out(input, shape, len(kernel_size)))
+    return laid_out(input, pooled_size(input, window), len(window.kernel_size))
 
 
 @primitive(
@@ -109,35 +114,19 @@ def _like(values, shape, indices, axes):
 @primitive(
     node_name="AvgPool2DBackward0",
     vjp={
-        "input": lambda g, _input, kernel_size, stride, padding, ceil_mode, include_pad, divisor: (
-            avg_pool_grad(
-                g,
-                _input.shape[_input.ndim - len(kernel_size) :],
-                kernel_size,
-                stride,
-                padding,
-                ceil_mode,
-                include_pad,
-                divisor,
-            )
-        )  # fmt: skip
+        "input": lambda g, _input, window: avg_pool_grad(
+            g, _input.shape[_input.ndim - len(window.kernel_size) :], window
+        )
     },
 )
-def avg_pool_op(input, *, kernel_size, stride, padding, ceil_mode, include_pad, divisor):
+def avg_pool_op(input, *, window):
     """The mean of each window. (.., *size) -> (.., *size')"""
     check_average_dtype(input)
-    shape = pooled_size(input, kernel_size, stride, padding, (1,) * len(kernel_size), ceil_mode)
-    return _planar(input, shape, len(kernel_size))
+    return _planar(input, pooled_size(input, window), len(window.kernel_size))
 
 
-@primitive(
-    vjp={
-        "grad": lambda g, kernel_size, stride, padding, ceil_mode, include_pad, divisor: (
-            avg_pool_op(g, kernel_size, stride, padding, ceil_mode, include_pad, divisor)
-        )
-    }
-)
-def avg_pool_grad(grad, *, size, kernel_size, stride, padding, ceil_mode, include_pad, divisor):
+@primitive(vjp={"grad": lambda g, window: avg_pool_op(g, window)})
+def avg_pool_grad(grad, *, size, window):
     """The gradient of avg_pool: the share of its windows. (.., *size') -> (.., *size)"""
     return _planar(grad, (*grad.shape[: grad.ndim - len(size)], *size), len(size))
 
@@ -169,61 +158,34 @@ def adaptive_avg_pool_grad(grad, *, size):
     return _planar(grad, (*grad.shape[: grad.ndim - len(size)], *size), len(size))
 
 
-# -- arguments -------------------------------------------------------------------------------------
-def _max_pool(name, axes, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
-    check_input(name, axes, input)
-    settings = pool_settings(name, axes, kernel_size, stride, padding, dilation)
-    found = max_pool_op(input, *settings, bool(ceil_mode))
-    return found if return_indices else found[0]
-
-
-def _avg_pool(
-    name,
-    axes,
-    input,
-    kernel_size,
-    stride,
-    padding,
-    ceil_mode,
-    count_include_pad,
-    divisor_override=None,
-):
-    check_input(name, axes, input)
-    kernel_size, stride, padding, _ = pool_settings(name, axes, kernel_size, stride, padding, 1)
-    if divisor_override == 0:
-        raise RuntimeError(f"divisor must be not zero ({name}: divisor_override)")
-    return avg_pool_op(
-        input,
-        kernel_size,
-        stride,
-        padding,
-        bool(ceil_mode),
-        bool(count_include_pad),
-        divisor_override,
-    )
-
-
-def _adaptive_max(name, axes, input, output_size, return_indices):
-    check_input_adaptive(name, axes, input)
-    found = adaptive_max_pool_op(input, adaptive_size(name, axes, input, output_size))
-    return found if return_indices else found[0]
+# -- public functions ------------------------------------------------------------------------------
+def _max_pool(name, axes, input, return_indices, *given):
+    window = window_of(name, axes, input, *given)
+    if return_indices:
+        return max_pool_op(input, window)
+    if (input._node is None or not grad_mode.get()) and runtime["interp"] is None:
+        return max_pool_values_op(input, window)
+    return max_pool_op(input, window)[0]
 
 
 def _adaptive_avg(name, axes, input, output_size):
-    check_input_adaptive(name, axes, input)
     size = adaptive_size(name, axes, input, output_size)
-    if all(n == 1 for n in size):
+    if size == (1,) * axes:
         return input.mean(tuple(range(-axes, 0)), keepdim=True)  # as torch: the same rounding
     return adaptive_avg_pool_op(input, size)
 
 
-# -- public functions ------------------------------------------------------------------------------
+def _adaptive_max(name, axes, input, output_size, return_indices):
+    found = adaptive_max_pool_op(input, adaptive_size(name, axes, input, output_size))
+    return found if return_indices else found[0]
+
+
 def max_pool1d(
     input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
 ):
     """The maximum of each window of a sequence. (N, C, L) -> (N, C, L'), or both without N"""
     return _max_pool(
-        "max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
+        "max_pool1d", 1, input, return_indices, kernel_size, stride, padding, dilation, ceil_mode
     )
 
 
@@ -235,7 +197,7 @@ def max_pool2d(
     (N, C, H, W) -> (N, C, H', W'), or both without N
     """
     return _max_pool(
-        "max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
+        "max_pool2d", 2, input, return_indices, kernel_size, stride, padding, dilation, ceil_mode
     )
 
 
@@ -246,15 +208,16 @@ def max_pool3d(
     without N
     """
     return _max_pool(
-        "max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
+        "max_pool3d", 3, input, return_indices, kernel_size, stride, padding, dilation, ceil_mode
     )
 
 
 def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
     """The mean of each window of a sequence. (N, C, L) -> (N, C, L'), or both without N"""
-    return _avg_pool(
-        "avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad
+    window = window_of(
+        "avg_pool1d", 1, input, kernel_size, stride, padding, 1, ceil_mode, count_include_pad
     )
+    return avg_pool_op(input, window)
 
 
 def avg_pool2d(
@@ -271,17 +234,11 @@ def avg_pool2d(
     The padding's zeros count if `count_include_pad`; `divisor_override` replaces the number of
     elements.
     """
-    return _avg_pool(
-        "avg_pool2d",
-        2,
-        input,
-        kernel_size,
-        stride,
-        padding,
-        ceil_mode,
-        count_include_pad,
+    window = window_of(
+        "avg_pool2d", 2, input, kernel_size, stride, padding, 1, ceil_mode, count_include_pad,
         divisor_override,
-    )
+    )  # fmt: skip
+    return avg_pool_op(input, window)
 
 
 def avg_pool3d(
@@ -294,17 +251,11 @@ def avg_pool3d(
     divisor_override=None,
 ):
     """The mean of each window of a volume. (N, C, D, H, W) -> (N, C, D', H', W'), N optional"""
-    return _avg_pool(
-        "avg_pool3d",
-        3,
-        input,
-        kernel_size,
-        stride,
-        padding,
-        ceil_mode,
-        count_include_pad,
+    window = window_of(
+        "avg_pool3d", 3, input, kernel_size, stride, padding, 1, ceil_mode, count_include_pad,
         divisor_override,
-    )
+    )  # fmt: skip
+    return avg_pool_op(input, window)
 
 
 def adaptive_avg_pool1d(input, output_size):

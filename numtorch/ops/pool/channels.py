@@ -27,7 +27,7 @@ from ...backends.cpu.simd import (
 # -- one window ------------------------------------------------------------------------------------
 def plain_largest(x, at, place, taps, rows, row_step, slices, slice_step, channels, out, where, to):
     """out[to + c] = the maximum of a window in channel c, where[to + c] = its place in the plane:
-    the first, or the last NaN.
+    the first, or the last NaN, unless `where` is None.
 
     The window has `slices` slices of `rows` rows of `taps` = (count, step) pixels, one or more of
     each. It begins at pixel `place` of the image that begins at element `at`.
@@ -42,7 +42,8 @@ def plain_largest(x, at, place, taps, rows, row_step, slices, slice_step, channe
                     if value > best or value != value:
                         best, found = value, pixel
         out[to + c] = best
-        where[to + c] = found
+        if where is not None:
+            where[to + c] = found
 
 
 @vectorized(plain_largest)
@@ -60,10 +61,12 @@ def largest(_, x, at, place, taps, rows, row_step, slices, slice_step, channels,
         block, first, live = blocks_of(b, channels_, lanes)
         begin = b.add(b.add(at_, b.mul(place_, channels_)), first)
         state = [load_where(b, b.gep(x_, [begin]), live, vector, size)]
-        state.append(splat(b, b.trunc(place_, narrow.element) if size <= 4 else place_, narrow))
+        tracked = where is not types.none
+        if tracked:
+            state.append(splat(b, b.trunc(place_, narrow.element) if size <= 4 else place_, narrow))
         d, state, close_slices = loop(b, slices_, state)
         h, state, close_rows = loop(b, rows_, state)
-        w, (best, found), close_taps = loop(b, count, state)
+        w, (best, *found), close_taps = loop(b, count, state)
         pixel = b.add(b.mul(d, slice_step_), b.mul(h, row_step_))
         pixel = b.add(place_, b.add(pixel, b.mul(w, step)))
         source = b.gep(x_, [b.add(b.add(at_, b.mul(pixel, channels_)), first)])
@@ -73,14 +76,16 @@ def largest(_, x, at, place, taps, rows, row_step, slices, slice_step, channels,
             larger = compare(">", value, best)
         else:
             larger = b.or_(b.fcmp_ordered(">", value, best), b.fcmp_unordered("uno", value, value))
-        here = splat(b, b.trunc(pixel, narrow.element) if size <= 4 else pixel, narrow)
-        new = [b.select(larger, value, best), b.select(larger, here, found)]
-        best, found = close_slices(close_rows(close_taps(new)))
+        new = [b.select(larger, value, best)]
+        if tracked:
+            here = splat(b, b.trunc(pixel, narrow.element) if size <= 4 else pixel, narrow)
+            new.append(b.select(larger, here, found[0]))
+        best, *found = close_slices(close_rows(close_taps(new)))
         target = b.add(to_, first)
         store_where(b, best, b.gep(out_, [target]), live, size)
-        if size <= 4:
-            found = b.sext(found, wide)
-        store_where(b, found, b.gep(where_, [target]), live, 8)
+        if tracked:
+            places = b.sext(found[0], wide) if size <= 4 else found[0]
+            store_where(b, places, b.gep(where_, [target]), live, 8)
         block([])
         return context.get_dummy_value()
 
@@ -188,7 +193,8 @@ def max_pool(
             else:
                 for c in range(to, to + channels):
                     out[c] = out.dtype.type(lowest)
-                    indices[c] = -1
+                    if indices is not None:
+                        indices[c] = -1
 
 
 @kernel

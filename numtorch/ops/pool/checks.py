@@ -1,6 +1,7 @@
 """What pools demand of their arguments; every message names the relation and the actual values."""
 
 import functools
+from dataclasses import dataclass
 
 from ...core import errors
 from ...core.shape import as_index
@@ -9,11 +10,40 @@ from ...core.tensor import Tensor
 NUMBER_WORDS = {1: "one int", 2: "two ints", 3: "three ints"}
 
 
-def check_input(name: str, axes: int, input) -> None:
-    """A tensor with or without a batch dimension, in which only that one may be empty."""
-    if not isinstance(input, Tensor):
+@dataclass(frozen=True, eq=False, slots=True)
+class Window:
+    """The settings of a pool. Equal ones are one object, by which plans are found."""
+
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    ceil_mode: bool
+    include_pad: bool
+    divisor: int | None
+
+
+def window_of(name: str, axes: int, input, *given) -> Window:
+    """The Window of a pool's arguments, checked for this input: (kernel_size, stride, padding,
+    dilation, ceil_mode), then include_pad and divisor of means.
+    """
+    if input.__class__ is not Tensor and not isinstance(input, Tensor):
         raise errors.not_a_tensor(name, "input", input)
-    shape = input._spec.shape
+    try:
+        return _checked(name, axes, input._spec, *given)
+    except TypeError:  # lists are not hashable
+        given = tuple(tuple(v) if isinstance(v, list) else v for v in given)
+        return _checked(name, axes, input._spec, *given)
+
+
+@functools.lru_cache(4096)
+def _checked(name, axes, spec, *given) -> Window:
+    _check_shape(name, axes, spec.shape)
+    return _window(name, axes, *given)
+
+
+def _check_shape(name: str, axes: int, shape) -> None:
+    """With or without a batch dimension, in which only that one may be empty."""
     if len(shape) not in (axes + 1, axes + 2):
         if name == "max_pool2d":
             raise RuntimeError(
@@ -39,11 +69,8 @@ def _expected(name, axes, shape) -> str:
     )
 
 
-def check_input_adaptive(name: str, axes: int, input) -> None:
+def _check_shape_adaptive(name: str, axes: int, shape) -> None:
     """The same for adaptive pools."""
-    if not isinstance(input, Tensor):
-        raise errors.not_a_tensor(name, "input", input)
-    shape = input._spec.shape
     if len(shape) not in (axes + 1, axes + 2):
         raise RuntimeError(
             f"{name}(): Expected {axes + 1}D or {axes + 2}D tensor, but got {list(shape)}"
@@ -90,16 +117,10 @@ def _sizes(name, argument, value, axes, rule) -> tuple[int, ...]:
     return (as_index(value, argument, name),) * axes
 
 
-def pool_settings(name: str, axes: int, kernel_size, stride, padding, dilation):
-    """(kernel_size, stride, padding, dilation), one int for each axis."""
-    given: tuple = (kernel_size, stride, padding, dilation)
-    if list in (kernel_size.__class__, stride.__class__, padding.__class__, dilation.__class__):
-        given = tuple(tuple(v) if isinstance(v, list) else v for v in given)
-    return _settings(name, axes, *given)
-
-
 @functools.lru_cache(4096)
-def _settings(name, axes, kernel_size, stride, padding, dilation):
+def _window(
+    name, axes, kernel_size, stride, padding, dilation, ceil_mode, include_pad=True, divisor=None
+):
     kernel_size = _sizes(name, "kernel_size", kernel_size, axes, "either be")
     stride = (
         kernel_size
@@ -129,17 +150,21 @@ def _settings(name, axes, kernel_size, stride, padding, dilation):
         )
     if min(stride) < 0:
         raise RuntimeError(f"stride should be greater than zero, but got {list(stride)} in {name}")
-    return kernel_size, stride, padding, dilation
+    if divisor == 0:
+        raise RuntimeError(f"divisor must be not zero ({name}: divisor_override)")
+    ceil_mode, include_pad = bool(ceil_mode), bool(include_pad)
+    return Window(kernel_size, stride, padding, dilation, ceil_mode, include_pad, divisor)
 
 
-def pooled_size(input, kernel_size, stride, padding, dilation, ceil_mode) -> tuple[int, ...]:
+def pooled_size(input, window: Window) -> tuple[int, ...]:
     """The shape of a pool's output; with ceil_mode a last window may begin inside and end beyond
     the padding.
     """
-    axes = len(kernel_size)
+    kernel_size, stride, padding = window.kernel_size, window.stride, window.padding
+    axes, ceil_mode = len(kernel_size), window.ceil_mode
     outer, sizes = input.shape[: input.ndim - axes], input.shape[input.ndim - axes :]
     counts = []
-    for n, k, s, p, d in zip(sizes, kernel_size, stride, padding, dilation, strict=True):
+    for n, k, s, p, d in zip(sizes, kernel_size, stride, padding, window.dilation, strict=True):
         count = (n + 2 * p - d * (k - 1) - 1 + (s - 1 if ceil_mode else 0)) // s + 1
         if ceil_mode and (count - 1) * s >= n + p:
             count -= 1
@@ -156,8 +181,17 @@ def pooled_size(input, kernel_size, stride, padding, dilation, ceil_mode) -> tup
 
 
 def adaptive_size(name: str, axes: int, input, output_size) -> tuple[int, ...]:
-    """The output's sizes; None keeps the input's."""
-    shape = input._spec.shape
+    """The sizes of an adaptive pool's output, checked for this input; None keeps the input's."""
+    if input.__class__ is not Tensor and not isinstance(input, Tensor):
+        raise errors.not_a_tensor(name, "input", input)
+    if output_size.__class__ is list:
+        output_size = tuple(output_size)
+    return _adaptive_size(name, axes, input._spec.shape, output_size)
+
+
+@functools.lru_cache(4096)
+def _adaptive_size(name, axes, shape, output_size):
+    _check_shape_adaptive(name, axes, shape)
     if isinstance(output_size, (tuple, list)):
         if len(output_size) != axes:
             raise RuntimeError(f"{name}: output_size must be {axes} ints, but got {output_size}")

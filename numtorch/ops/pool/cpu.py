@@ -10,44 +10,45 @@ from . import planes as first
 from . import windows
 from .averages import average_launchers
 from .layout import arranged
+from .rows import lowest
 from .windows import three
 
 WIDE = 6  # elements of a row of a window from which rows are joined first
 GROUP = 16  # channels of one iteration, at least: a cache line
 
 
-def launch_max(input, out, out1, planes, channels, table, dilation, sizes, counts):
-    """A function of (input, out, indices)."""
+def launch_max(input, out, places, planes, channels, sizes, counts, table, dilation):
+    """A function of (input, out), then of the indices, if there are `places`."""
     facts = planes, *three(sizes, 1), *three(counts, 1), *three(dilation, 1)
     tables = table.start, table.end, table.offset
-    lowest = -math.inf if input.dtype.is_floating_point else 0
-    kernel = last.max_pool
+    least = lowest(input.dtype.np)
+    kernel = first.max_pool
     if channels > 1:
-        facts = planes, channels, *facts[1:], *tables, lowest
+        kernel, facts = last.max_pool, (planes, channels, *facts[1:], *tables, least)
     elif table.taps >= WIDE and table.taps * counts[-1] <= 2 * sizes[-1] <= 2 * first.ROOM:
-        kernel, facts = first.max_pool_wide, (*facts, *tables, lowest)
+        kernel, facts = first.max_pool_wide, (*facts, *tables, least)
     else:
-        kernel, facts = first.max_pool, (*facts, *tables, table.taps)
-    run = kernel.compile(input, out, out1, *facts, work=4 * out.numel)
-    return bind(run, 3, *facts)
+        facts = (*facts, *tables, table.taps)
+    run = kernel.compile(input, out, places, *facts, work=4 * out.numel)
+    return bind(run, 2, None, *facts) if places is None else bind(run, 3, *facts)
 
 
 @arranged(0, outputs=2)
-def max_pool_op(
-    input, out, out1, *, planes, channels, kernel_size, stride, padding, dilation, ceil_mode
-):
+def max_pool_op(input, out, out1, *, planes, channels, window):
     """A function of (input, out, indices)."""
-    n = len(kernel_size)
+    n = len(window.kernel_size)
     counts, sizes = out.shape[out.ndim - n :], input.shape[input.ndim - n :]
-    table = windows.fixed(
-        three(sizes, 1),
-        three(counts, 1),
-        three(kernel_size, 1),
-        three(stride, 1),
-        three(padding, 0),
-        three(dilation, 1),
-    )
-    return launch_max(input, out, out1, planes, channels, table, dilation, sizes, counts)
+    table = windows.fixed(sizes, counts, window)
+    return launch_max(input, out, out1, planes, channels, sizes, counts, table, window.dilation)
+
+
+@arranged(0)
+def max_pool_values_op(input, out, *, planes, channels, window):
+    """A function of (input, out)."""
+    n = len(window.kernel_size)
+    counts, sizes = out.shape[out.ndim - n :], input.shape[input.ndim - n :]
+    table = windows.fixed(sizes, counts, window)
+    return launch_max(input, out, None, planes, channels, sizes, counts, table, window.dilation)
 
 
 @arranged(0, outputs=2)
@@ -55,8 +56,8 @@ def adaptive_max_pool_op(input, out, out1, *, planes, channels, output_size):
     """A function of (input, out, indices)."""
     n = len(output_size)
     sizes = input.shape[input.ndim - n :]
-    table = windows.adaptive(three(sizes, 1), three(output_size, 1))
-    return launch_max(input, out, out1, planes, channels, table, (1,) * n, sizes, output_size)
+    table = windows.adaptive(sizes, output_size)
+    return launch_max(input, out, out1, planes, channels, sizes, output_size, table, (1,) * n)
 
 
 @arranged(-1)
@@ -107,7 +108,7 @@ def launch_spread(grad, target, planes, channels, sizes, counts, table):
             table.offset,
         )  # fmt: skip
         return bind(first.spread_average.compile(grad, target, *facts, work=work), 2, *facts)
-    seen = windows.seen_by(table, three(sizes, 1))
+    seen = windows.seen_by(table, sizes)
     add = launch_average(grad, target, planes, channels, counts, sizes, seen)
     facts = planes, channels, *three(counts, 1), table.length, table.offset
     divide = last.divide_windows.compile(grad, grad, *facts, work=grad.numel)

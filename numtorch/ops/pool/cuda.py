@@ -39,7 +39,8 @@ def max_pool(
                         best = value
                         where = row + c
         out[i] = best
-        indices[i] = where
+        if indices is not None:
+            indices[i] = where
 
 
 @kernel
@@ -126,32 +127,32 @@ def spread_average(
         out[i] = total
 
 
-def launch_max(input, out, out1, channels, sizes, counts, table, dilation):
-    """A function of (input, out, indices)."""
+def launch_max(input, out, places, channels, sizes, counts, table, dilation):
+    """A function of (input, out), then of the indices, if there are `places`."""
     tables = [memory.from_host(a) for a in (table.start, table.end, table.offset)]
     facts = (
         out.numel, channels, *three(sizes, 1), *three(counts, 1), *three(dilation, 1), *tables
     )  # fmt: skip
-    launch = max_pool.compile(input, out, out1, *facts)[grid(out.numel)]
-    return lambda x, y, i: launch(x, y, i, *facts)
+    launch = max_pool.compile(input, out, places, *facts)[grid(out.numel)]
+    return lambda x, y, i=None: launch(x, y, i, *facts)
 
 
 @arranged(0, outputs=2)
-def max_pool_op(
-    input, out, out1, *, planes, channels, kernel_size, stride, padding, dilation, ceil_mode
-):
+def max_pool_op(input, out, out1, *, planes, channels, window):
     """A function of (input, out, indices)."""
-    n = len(kernel_size)
+    n = len(window.kernel_size)
     counts, sizes = out.shape[out.ndim - n :], input.shape[input.ndim - n :]
-    table = windows.fixed(
-        three(sizes, 1),
-        three(counts, 1),
-        three(kernel_size, 1),
-        three(stride, 1),
-        three(padding, 0),
-        three(dilation, 1),
-    )
-    return launch_max(input, out, out1, channels, sizes, counts, table, dilation)
+    table = windows.fixed(sizes, counts, window)
+    return launch_max(input, out, out1, channels, sizes, counts, table, window.dilation)
+
+
+@arranged(0)
+def max_pool_values_op(input, out, *, planes, channels, window):
+    """A function of (input, out)."""
+    n = len(window.kernel_size)
+    counts, sizes = out.shape[out.ndim - n :], input.shape[input.ndim - n :]
+    table = windows.fixed(sizes, counts, window)
+    return launch_max(input, out, None, channels, sizes, counts, table, window.dilation)
 
 
 @arranged(0, outputs=2)
@@ -159,7 +160,7 @@ def adaptive_max_pool_op(input, out, out1, *, planes, channels, output_size):
     """A function of (input, out, indices)."""
     n = len(output_size)
     sizes = input.shape[input.ndim - n :]
-    table = windows.adaptive(three(sizes, 1), three(output_size, 1))
+    table = windows.adaptive(sizes, output_size)
     return launch_max(input, out, out1, channels, sizes, output_size, table, (1,) * n)
 
 

@@ -49,7 +49,8 @@ def arranged(leading: int, outputs: int = 1):
     def mark(launch):
         @functools.wraps(launch)
         def launcher(*specs, **attributes):
-            axes = len(next(v for v in attributes.values() if isinstance(v, tuple)))
+            size = attributes.get("size") or attributes.get("output_size")
+            axes = len(size or attributes["window"].kernel_size)
             first = specs[leading]
             if channels_last(first, axes):
                 channels, wanted = first.shape[1], [with_channels_last(s) for s in specs]

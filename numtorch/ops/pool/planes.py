@@ -64,7 +64,7 @@ def max_pool_wide(
     the maximum of each column, and of these, of which the first in the plane is wanted.
     """
     at_d, at_h, at_w = offset[0], offset[1], offset[2]
-    values, found = scratch(out), scratch(indices)
+    values, found = scratch(out), scratch(first)
     for p in prange(planes):
         plane, to = p * depth * height * width, p * out_d * out_h * out_w
         for d in range(at_d, at_d + out_d):
@@ -88,7 +88,8 @@ def max_pool_wide(
                         if better or place < 0:
                             best, place = value, here
                     out[to] = best
-                    indices[to] = place
+                    if indices is not None:
+                        indices[to] = place
                     to += 1
 
 

@@ -37,37 +37,31 @@ def join(axes, step: int) -> Windows:
     return Windows(start, end, length, offset, max(taps, 1))
 
 
-def fixed(
-    sizes, counts, kernel, stride, padding, dilation, include_pad=True, divisor=None
-) -> Windows:
-    """The windows of max_pool and avg_pool."""
+def fixed(sizes, counts, window) -> Windows:
+    """The windows of max_pool and avg_pool on one to three axes."""
     axes: list = []
-    for n, count, k, s, p, d in zip(sizes, counts, kernel, stride, padding, dilation, strict=True):
+    given = zip(
+        three(sizes, 1), three(counts, 1), three(window.kernel_size, 1), three(window.stride, 1),
+        three(window.padding, 0), three(window.dilation, 1), strict=True,
+    )  # fmt: skip
+    for n, count, k, s, p, d in given:
         first = np.arange(count) * s - p
         end = np.minimum(first + (k - 1) * d + 1, n)
         start = np.where(first < 0, first + -(first // d) * d, first)
-        if divisor is not None:
-            length = np.full(count, 1 if axes else divisor)
-        elif include_pad:
+        if window.divisor is not None:
+            length = np.full(count, 1 if axes else window.divisor)
+        elif window.include_pad:
             length = np.minimum(first + k, n + p) - first
         else:
             length = end - start
         axes.append((start, end, length))
-    return join(axes, dilation[-1])
-
-
-def averaged(sizes, counts, kernel_size, stride, padding, include_pad, divisor) -> Windows:
-    """The windows of avg_pool on one to three axes."""
-    return fixed(
-        three(sizes, 1), three(counts, 1), three(kernel_size, 1), three(stride, 1),
-        three(padding, 0), (1, 1, 1), include_pad, divisor,
-    )  # fmt: skip
+    return join(axes, three(window.dilation, 1)[-1])
 
 
 def adaptive(sizes, counts) -> Windows:
     """The windows of adaptive pools: output i sees floor(i n / m) up to ceil((i + 1) n / m)."""
     axes = []
-    for n, m in zip(sizes, counts, strict=True):
+    for n, m in zip(three(sizes, 1), three(counts, 1), strict=True):
         i = np.arange(m)
         start, end = i * n // max(m, 1), -(-(i + 1) * n // max(m, 1))
         axes.append((start, end, end - start))
@@ -80,7 +74,7 @@ def seen_by(table: Windows, sizes) -> Windows:
     """
     axes = []
     bounds = [*table.offset, len(table.start) - SLACK]
-    for n, low, high in zip(sizes, bounds, bounds[1:], strict=False):
+    for n, low, high in zip(three(sizes, 1), bounds, bounds[1:], strict=False):
         i = np.arange(n)
         near = np.searchsorted(table.end[low:high], i, "right")
         far = np.searchsorted(table.start[low:high], i, "right")
