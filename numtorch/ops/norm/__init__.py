@@ -4,8 +4,9 @@ from .batch import batch_norm as batch_norm
 from .batch import instance_norm as instance_norm
 from .batch import native_batch_norm
 from .group import group_norm, native_group_norm
-from .layer import layer_norm, native_layer_norm, rms_norm
-from .layer import normalize as normalize
+from .layer import layer_norm, native_layer_norm
+from .length import normalize as normalize
+from .length import rms_norm
 from .response import local_response_norm as local_response_norm
 
 __all__ = [

@@ -6,6 +6,7 @@ from ...core import inplace
 from ...core.dtype import promote_types
 from ...core.op import primitive
 from ...core.out import to_out
+from ...core.shape import is_contiguous
 from ...core.tape import grad_mode
 from ...core.tensor import Tensor
 from ..pointwise.define import Pointwise
@@ -145,10 +146,24 @@ def _spec(t):
     return None if t is None else t._spec
 
 
+def channels_last(spec) -> bool:
+    """Whether images (N, C, H, W) or (N, C, D, H, W) lie in memory as rows of channels."""
+    if spec.contiguous or spec.ndim not in (4, 5):
+        return False
+    order = (0, *range(2, spec.ndim), 1)
+    return is_contiguous([spec.shape[d] for d in order], [spec.strides[d] for d in order])
+
+
 def normalized(input, running_mean, running_var, weight, bias, training, momentum, eps):
     """(output, mean, invstd); the statistics are None where they were given."""
-    if input._spec.ndim < 2:  # `check_parameters` lets only empty ones pass
+    spec = input._spec
+    if spec.ndim < 2:  # `check_parameters` lets only empty ones pass
         return input.clone(), None, None
+    if channels_last(spec):
+        given = running_mean, running_var, weight, bias, training, momentum, eps
+        last = input.permute(0, *range(2, spec.ndim), 1)
+        out, mean, invstd = normalized(last.reshape(-1, spec.shape[1]), *given)
+        return out.view(last.shape).permute(0, -1, *range(1, spec.ndim - 1)), mean, invstd
     if not training:
         return batch_norm_eval_op(input, running_mean, running_var, weight, bias, eps), None, None
     out, mean, invstd, var = batch_norm_op(input, weight, bias, eps)

@@ -12,6 +12,7 @@ from ...backends.cpu.jit import bind, exact, kernel, prange
 from ...backends.registry import contiguous
 from . import columns
 from .group_cpu import *  # noqa: F403
+from .length_cpu import *  # noqa: F403
 from .pieces import PIECE, join_parameters, products, pulled, spread
 
 GROUPS = 64  # of rows, whose sums for the parameters are joined in float64
@@ -156,13 +157,18 @@ def scaled(factor, distance, scale):
 
 @kernel(fastmath="sum")
 def layer_norm_rows(x, weight, bias, out, mean, rstd, rows, n, eps):
-    """out = (x - mean) * rstd * weight + bias. One iteration of the parallel loop owns one row."""
+    """out = (x - mean) * rstd * weight + bias; RMS norm, for which the mean is 0, if it is None.
+
+    One iteration of the parallel loop owns one row.
+    """
     T = x.dtype.type
     for i in prange(rows):
-        at = i * n
-        centre = T(spread(x, at, n, T(0))[0] / n)
+        at, centre = i * n, T(0)
+        if mean is not None:
+            centre = T(spread(x, at, n, T(0))[0] / n)
+            mean[i] = centre
         scale = T(1.0 / math.sqrt(spread(x, at, n, centre)[1] / n + eps))
-        mean[i], rstd[i] = centre, scale
+        rstd[i] = scale
         for j in range(n):
             y = scaled(T(1) if weight is None else weight[j], x[at + j] - centre, scale)
             out[at + j] = y if bias is None else y + bias[j]
@@ -181,7 +187,7 @@ def layer_norm_backward_rows(
     g, x, weight, mean, rstd, gx, parts, rows, n, group, for_input, for_parameters
 ):
     """The gradient for the input, and what `group` rows add to those for weight and bias: their two
-    rows of `parts`. One iteration of the parallel loop owns a group.
+    rows of `parts`. One iteration of the parallel loop owns a group. RMS norm if the mean is None.
 
     Both from one pass over memory: a row is in the L1 cache when it is read again.
     """
@@ -193,10 +199,10 @@ def layer_norm_backward_rows(
             for j in range(2 * n):
                 parts[to + j] = T(0)
         for i in range(first, min(first + group, rows)):
-            at, centre, scale = i * n, mean[i], rstd[i]
+            at, centre, scale = i * n, T(0) if mean is None else mean[i], rstd[i]
             if for_input:
                 total, product = products(g, weight, 0, x, at, n, centre)
-                average = T(total / n)
+                average = T(0) if mean is None else T(total / n)
                 slope = T(product * scale * scale / n)
                 for j in range(n):
                     v = g[at + j] if weight is None else g[at + j] * weight[j]
@@ -204,7 +210,8 @@ def layer_norm_backward_rows(
             if for_parameters:
                 for j in range(n):
                     parts[to + j] += scaled(g[at + j], x[at + j] - centre, scale)
-                    parts[to + n + j] += g[at + j]
+                    if mean is not None:
+                        parts[to + n + j] += g[at + j]
 
 
 @contiguous
@@ -213,7 +220,7 @@ def layer_norm_backward_op(
     normalized_shape, for_input, for_parameters,
 ):  # fmt: skip
     """Groups of rows, then the sums of the groups."""
-    rows, n = mean.numel, math.prod(normalized_shape)
+    rows, n = rstd.numel, math.prod(normalized_shape)
     group = max(8, -(-rows // GROUPS))
     groups = -(-rows // group)
     parts = input.like((groups, 2, n))
@@ -230,3 +237,24 @@ def layer_norm_backward_op(
             join(sums, gw, gb, groups, n)
 
     return both
+
+
+# -- RMS norm ------------------------------------------------------------------------------------
+@contiguous
+def rms_norm_op(input, weight, out, rstd, *, normalized_shape, eps):
+    """Layer norm without a mean."""
+    facts = rstd.numel, math.prod(normalized_shape), float(eps)
+    specs = input, weight, None, out, None, rstd
+    run = layer_norm_rows.compile(*specs, *facts, work=4 * input.numel)
+    return lambda x, w, y, r: run(x, w, None, y, None, r, *facts)
+
+
+@contiguous
+def rms_norm_backward_op(
+    grad, input, weight, rstd, out, out1, *, normalized_shape, for_input, for_parameters
+):
+    """The same, backward."""
+    specs = grad, input, weight, None, rstd, out, out1, None
+    given = {"for_input": for_input, "for_parameters": for_parameters}
+    both = layer_norm_backward_op(*specs, normalized_shape=normalized_shape, **given)
+    return lambda g, x, w, r, gx, gw: both(g, x, w, None, r, gx, gw, None)

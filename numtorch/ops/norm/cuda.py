@@ -10,7 +10,8 @@ from ...backends.cuda.blocks import block_sum
 from ...backends.cuda.jit import THREADS, TILE, bind, cuda, grid, inline, kernel, like
 from ...backends.registry import contiguous
 from .group_cuda import *  # noqa: F403
-from .pieces_cuda import run_moments
+from .length_cuda import *  # noqa: F403
+from .pieces_cuda import run_moments, run_scale
 
 
 @inline
@@ -254,13 +255,22 @@ def batch_norm_eval_backward_op(grad, input, weight, mean, var, out, out1, out2,
 # -- layer norm --------------------------------------------------------------------------------
 @kernel
 def layer_norm_rows(x, weight, bias, out, mean, rstd, rows, n, eps):
-    """out = (x - mean) * rstd * weight + bias. A block owns a row at a time."""
+    """out = (x - mean) * rstd * weight + bias; RMS norm, for which the mean is 0, if it is None.
+
+    A block owns a row at a time.
+    """
+    T = x.dtype.type
     parts = cuda.shared.array(THREADS, x.dtype)
     for i in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-        at = i * n
-        centre, scale = run_moments(parts, x, at, n, eps)
+        at, centre = i * n, T(0)
+        if mean is None:
+            scale = run_scale(parts, x, at, n, centre, eps)
+        else:
+            centre, scale = run_moments(parts, x, at, n, eps)
         if cuda.threadIdx.x == 0:
-            mean[i], rstd[i] = centre, scale
+            rstd[i] = scale
+            if mean is not None:
+                mean[i] = centre
         for j in range(cuda.threadIdx.x, n, THREADS):
             y = (x[at + j] - centre) * scale
             if weight is not None:
@@ -272,17 +282,17 @@ def layer_norm_rows(x, weight, bias, out, mean, rstd, rows, n, eps):
 
 @kernel
 def layer_norm_backward_rows(g, x, weight, mean, rstd, gx, rows, n):
-    """The gradient for the input. A block owns a row at a time."""
+    """The gradient for the input; of RMS norm if the mean is None. A block owns a row at a time."""
     T = x.dtype.type
     parts = cuda.shared.array(THREADS, x.dtype)
     for i in range(cuda.blockIdx.x, rows, cuda.gridDim.x):
-        at, centre, scale = i * n, mean[i], rstd[i]
+        at, centre, scale = i * n, T(0) if mean is None else mean[i], rstd[i]
         total, products = T(0), T(0)
         for j in range(cuda.threadIdx.x, n, THREADS):
             v = g[at + j] if weight is None else g[at + j] * weight[j]
             total += v
             products += v * (x[at + j] - centre)
-        average = block_sum(parts, total) / T(n)
+        average = T(0) if mean is None else block_sum(parts, total) / T(n)
         slope = block_sum(parts, products) * scale * scale / T(n)
         for j in range(cuda.threadIdx.x, n, THREADS):
             v = g[at + j] if weight is None else g[at + j] * weight[j]
@@ -300,11 +310,13 @@ def layer_norm_backward_columns(g, x, mean, rstd, gw, gb, rows, n):
         for i in range(cuda.threadIdx.y, rows if j < n else 0, TILE):
             v = g[i * n + j]
             biases += v
-            weights += v * (x[i * n + j] - mean[i]) * rstd[i]
+            weights += v * (x[i * n + j] - (T(0) if mean is None else mean[i])) * rstd[i]
         weights = column_sum(parts, weights)
         biases = column_sum(parts, biases)
         if cuda.threadIdx.y == 0 and j < n:
-            gw[j], gb[j] = weights, biases
+            gw[j] = weights
+            if mean is not None:
+                gb[j] = biases
 
 
 @contiguous
@@ -322,7 +334,7 @@ def layer_norm_backward_op(
     normalized_shape, for_input, for_parameters,
 ):  # fmt: skip
     """Rows for the input, then columns for the parameters."""
-    rows, n = mean.numel, math.prod(normalized_shape)
+    rows, n = rstd.numel, math.prod(normalized_shape)
     by_row = layer_norm_backward_rows.compile(grad, input, weight, mean, rstd, out, rows, n)
     by_row = by_row[grid(rows, 1)[0], THREADS]
     by_column = layer_norm_backward_columns.compile(grad, input, mean, rstd, out1, out2, rows, n)
@@ -335,3 +347,24 @@ def layer_norm_backward_op(
             by_column(g, x, m, r, gw, gb, rows, n)
 
     return run
+
+
+# -- RMS norm ----------------------------------------------------------------------------------
+@contiguous
+def rms_norm_op(input, weight, out, rstd, *, normalized_shape, eps):
+    """Layer norm without a mean."""
+    rows, numbers = rstd.numel, (rstd.numel, math.prod(normalized_shape), float(eps))
+    launch = layer_norm_rows.compile(input, weight, None, out, None, rstd, *numbers)
+    launch = launch[grid(rows, 1)[0], THREADS]
+    return lambda x, w, y, r: launch(x, w, None, y, None, r, *numbers)
+
+
+@contiguous
+def rms_norm_backward_op(
+    grad, input, weight, rstd, out, out1, *, normalized_shape, for_input, for_parameters
+):
+    """The same, backward."""
+    specs = grad, input, weight, None, rstd, out, out1, None
+    given = {"for_input": for_input, "for_parameters": for_parameters}
+    both = layer_norm_backward_op(*specs, normalized_shape=normalized_shape, **given)
+    return lambda g, x, w, r, gx, gw: both(g, x, w, None, r, gx, gw, None)

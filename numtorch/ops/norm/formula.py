@@ -3,6 +3,14 @@
 It serves `create_graph=True`; otherwise the fused kernels of the room compute the same.
 """
 
+import math
+
+
+def lines_of(shape, dim: int) -> tuple[int, int, int]:
+    """A shape as (outer, n, inner) around the dimension `dim`."""
+    dim %= len(shape)
+    return math.prod(shape[:dim]), shape[dim], math.prod(shape[dim + 1 :])
+
 
 def gradients(g, input, weight, bias, needs, dims, eps, kept):
     """Gradients for input, weight and bias of (input - mean) / sqrt(var + eps) * weight + bias.

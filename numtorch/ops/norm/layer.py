@@ -1,8 +1,6 @@
-"""Layer and RMS norm: statistics of each sample."""
+"""Layer norm: statistics of each sample."""
 
-from ...core import dtype as dtypes
 from ...core.op import primitive
-from ...core.out import to_out
 from ...core.tape import grad_mode
 from .formula import gradients
 
@@ -80,7 +78,7 @@ layer_norm_backward_op.op.optional = frozenset(["weight"])
 
 
 # -- public functions ----------------------------------------------------------------------------
-def _shape_of(normalized_shape, name: str) -> tuple[int, ...]:
+def shape_of(normalized_shape, name: str) -> tuple[int, ...]:
     if isinstance(normalized_shape, int):
         raise TypeError(
             f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, not int"
@@ -95,35 +93,10 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_
     """
     shape = normalized_shape
     if shape.__class__ is not tuple:
-        shape = _shape_of(shape, "layer_norm")
+        shape = shape_of(shape, "layer_norm")
     return layer_norm_op(input, weight, bias, shape, eps)[0]
 
 
 def native_layer_norm(input, normalized_shape, weight, bias, eps):
     """`layer_norm` with the mean and 1 / sqrt(variance + eps) of each sample."""
-    return layer_norm_op(input, weight, bias, _shape_of(normalized_shape, "native_layer_norm"), eps)
-
-
-def rms_norm(input, normalized_shape, weight=None, eps=None):
-    """Divide the last dimensions by their root mean square. (..., *normalized_shape) -> the same
-
-    `eps` is added to the mean square, by default the dtype's. Source: Zhang and Sennrich, 2019.
-    """
-    shape = _shape_of(normalized_shape, "rms_norm")
-    spec = input._spec
-    if not shape or tuple(spec.shape[-len(shape) :]) != shape:
-        raise RuntimeError(
-            f"Given normalized_shape={list(shape)}, expected input with shape "
-            f"[*{', '.join(map(str, shape))}], but got input of size{list(spec.shape)}"
-        )
-    if eps is None:
-        eps = 2.0**-23 if spec.dtype is dtypes.float32 else 2.0**-52
-    dims = list(range(spec.ndim - len(shape), spec.ndim))
-    out = input * ((input * input).mean(dims, True) + eps).rsqrt()
-    return out if weight is None else out * weight
-
-
-def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
-    """Divide by the p-norm along `dim`, but by no less than `eps`. (...) -> (...)"""
-    result = input / input.norm(p, dim, True).clamp_min(eps)
-    return result if out is None else to_out(result, out, "normalize")
+    return layer_norm_op(input, weight, bias, shape_of(normalized_shape, "native_layer_norm"), eps)

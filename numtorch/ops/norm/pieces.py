@@ -70,7 +70,7 @@ def pulled(gradient, average, distance, slope, scale):
 
 @kernel
 def join_parameters(parts, gw, gb, groups, n):
-    """The gradients for weight and bias: the sums of the rows of `parts`, in float64.
+    """The gradients for weight and bias (or None): the sums of the rows of `parts`, in float64.
 
     One iteration of the parallel loop owns BLOCK columns.
     """
@@ -83,6 +83,9 @@ def join_parameters(parts, gw, gb, groups, n):
             at = 2 * i * n + first
             for j in range(width):
                 weights[j] += parts[at + j]
-                biases[j] += parts[at + n + j]
+                if gb is not None:
+                    biases[j] += parts[at + n + j]
         for j in range(width):
-            gw[first + j], gb[first + j] = T(weights[j]), T(biases[j])
+            gw[first + j] = T(weights[j])
+            if gb is not None:
+                gb[first + j] = T(biases[j])
