@@ -172,7 +172,9 @@ def _accumulate(leaf, g, alone: bool) -> None:
         else:
             have.add_(g)
     elif grad_mode.get() or (
-        alone and g._spec.strides == leaf._spec.strides and getattr(g, "_view", None) is None
+        alone
+        and g._spec.strides == leaf._spec.strides
+        and (g._memory is None or getattr(g, "_view", None) is None)
     ):
         leaf._grad = g
     else:

@@ -41,6 +41,10 @@ class _Level:
         if target is not None:
             before = (tensors[0].detach().clone(), *tensors[1:])
         result = op.direct(tensors, attrs, target)
+        if op.is_view and op.several:
+            for view, tangent in zip(result, op.direct(tuple(tangents), attrs), strict=True):
+                self.set(view, tangent)
+            return result
         for k in op.differentiable:
             out = result[k] if isinstance(result, tuple) else result
             if out._spec.dtype.is_floating_point:

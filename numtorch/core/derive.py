@@ -29,7 +29,10 @@ def differentiate(op) -> None:
     plan, uses = _saved_plan(op, entries)
     saving = bool(plan)
     base = SavingNode if saving else Node
-    scope = {"__slots__": (), "op": op, "outputs": op.many or 1}
+    scope: dict = {"__slots__": (), "op": op, "outputs": op.many or 1}
+    if op.several:  # each node has as many as it made
+        del scope["outputs"]
+        scope["__slots__"] = ("outputs",)
     if saving:
         scope["saved_plan"] = plan
         scope["saved_names"] = tuple(

@@ -53,6 +53,7 @@ class Op:
 
     generated = False  # pointwise ops: the room makes the launcher from the op
     is_view = False
+    several = False  # a view op of several views: its rule gives a list
 
     def __init__(
         self,
@@ -154,7 +155,9 @@ class Op:
         specs, attrs = self.split(key)
         outs = self.infer(specs, attrs)
         if self.is_view:
-            return (*outs, backend["memory"](outs[0].device).viewer(outs[0]))
+            viewer = backend["memory"](specs[0].device).viewer
+            parts = tuple((*part, viewer(part[0])) for part in (outs if self.several else [outs]))
+            return parts if self.several else parts[0]
         many = isinstance(outs, tuple)
         run = self.kernel(specs, attrs, outs if many else (outs,))
         make = [backend["memory"](o.device).allocator(o) for o in (outs if many else (outs,))]
@@ -316,14 +319,15 @@ def primitive(rule=None, **options):
     return generate.stub(Op(rule, **options), "function")
 
 
-def view_primitive(rule=None, **options):
+def view_primitive(rule=None, several=False, **options):
     """Define an op whose result is a view: its rule gives the view's Spec and its offset from the
-    input's first element; there is no kernel.
+    input's first element; there is no kernel. With `several` the result is a tuple of views, and
+    the rule gives a list of such pairs; `g` is then a list with None for views without a gradient.
     """
     if rule is None:
-        return lambda f: view_primitive(f, **options)
+        return lambda f: view_primitive(f, several, **options)
     op = Op(rule, **options)
-    op.is_view = True
+    op.is_view, op.several = True, several
     return generate.stub(op, "function")
 
 

@@ -16,7 +16,7 @@ from ..ops.create import from_array
 from ..ops.index.masks import positions
 from ..ops.index.rows import check_mask, index_op, index_put_op
 from ..ops.pointwise.public import fill_
-from ..ops.view.basic import expand, view_op
+from ..ops.view.basic import expand, unsqueeze_op, view_op
 from .views import Walk, basic, rows_of, select_first, slice_first
 
 
@@ -202,7 +202,9 @@ def getitem(self, index):
             return found
         if len(index) <= len(self._spec.shape) and _all_indices(self, index):
             return index_op[len(index)](self, *index, tuple(range(len(index))))
-    elif index is None or index is Ellipsis:
+    elif index is None:
+        return unsqueeze_op(self, 0)
+    elif index is Ellipsis:
         found = basic(self, (index,))
         if found is not None:
             return found

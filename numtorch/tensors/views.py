@@ -16,8 +16,8 @@ from ..core.plans import register
 from ..core.spec import Spec
 from ..core.tensor import Storage, Tensor, View, offset_of
 from ..ops.create import from_array
+from ..ops.join.parts import unbind
 from ..ops.view.basic import alias_op, select_op, slice_op, unsqueeze_op
-from ..ops.view.parts import unbind
 
 new, grad_on = object.__new__, tape.grad_mode.get
 _rows: dict = register({})  # Spec -> what x[i] is
@@ -39,7 +39,8 @@ def known(t, result, storage: Storage, first: int) -> Tensor:
     of it.
     """
     view = result._view = new(View)
-    parent = getattr(t, "_view", None)
+    owner = t._array is storage.array and t._array.__class__ is np.ndarray
+    parent = None if owner else getattr(t, "_view", None)
     if parent is None:
         view.offset, view.base = first, t
     else:
@@ -65,9 +66,7 @@ def plain_view(t, spec, offset) -> Tensor:
 
 
 def row_of(spec):
-    """Spec, step and number of the indices of the first dimension, and whether they are in the
-    host's memory.
-    """
+    """Spec, step and number of the indices of the first dimension, and what makes their arrays."""
     found = _rows.get(spec)
     if found is None:
         if not spec.shape:
@@ -75,22 +74,21 @@ def row_of(spec):
         if len(_rows) >= LIMIT:
             _rows.clear()
         row = spec.strided(spec.shape[1:], spec.strides[1:])
-        found = _rows[spec] = row, spec.strides[0], spec.shape[0], spec.device.type == "cpu"
+        viewer = runtime["memory"](spec.device).viewer(row)
+        found = _rows[spec] = row, spec.strides[0], spec.shape[0], viewer
     return found
 
 
 def select_first(t, index: int) -> Tensor:
     """x[i]."""
-    spec, step, n, on_host = _rows.get(t._spec) or row_of(t._spec)
+    spec, step, n, viewer = _rows.get(t._spec) or row_of(t._spec)
     at = index + n if index < 0 else index
     if not 0 <= at < n:
         raise outside(index, 0, n)
     if (t._node is not None and grad_on()) or runtime["interp"] is not None:
         return select_op(t, 0, at)
-    if not on_host:
-        return plain_view(t, spec, at * step)
     result = new(Tensor)
-    result._spec, result._node, result._array = spec, None, t._array[at, ...]
+    result._spec, result._node, result._array = spec, None, viewer(t._array, at * step)
     storage = t._memory
     if storage is None:
         storage = t._storage
@@ -108,31 +106,35 @@ def outside(index, dim, n) -> Exception:
 def slice_first(t, item):
     """x[a:b]; None where the long path must look."""
     spec = t._spec
-    if item.step is not None or spec.device is not CPU or not spec.shape or recorded(t):
+    if item.step is not None or not spec.shape or recorded(t):
         return None
-    n, start = spec.shape[0], item.start
+    n, start, stop = spec.shape[0], item.start, item.stop
     if start is None:
         start = 0
     elif start.__class__ is not int:
         return None
     elif start < 0:
         start = max(start + n, 0)
-    try:
-        array = t._array[item]
-    except TypeError:
+    if stop is None or stop.__class__ is int and stop > n:
+        stop = n
+    elif stop.__class__ is not int:
         return None
-    length = len(array)
+    elif stop < 0:
+        stop += n
+    length = stop - start if stop > start else 0
     key = spec, length
     found = _views.get(key)
     if found is None:
-        found = remember(key, spec.strided((length, *spec.shape[1:]), spec.strides))
-    result = new(Tensor)
-    result._spec, result._node, result._array = found, None, array
+        part = spec.strided((length, *spec.shape[1:]), spec.strides)
+        found = remember(key, (part, runtime["memory"](spec.device).viewer(part)))
+    result, first = new(Tensor), start * spec.strides[0] if length else 0
+    result._spec, viewer = found
+    result._node, result._array = None, viewer(t._array, first)
     storage = t._memory
     if storage is None:
         storage = t._storage
     result._memory = storage
-    return known(t, result, storage, start * spec.strides[0] if length else 0)
+    return known(t, result, storage, first)
 
 
 def remember(key, spec):

@@ -312,7 +312,14 @@ def functions(result) -> tuple:
     prange.
     """
     name = result.fndesc.llvm_cpython_wrapper_name
-    address = result.library.get_pointer_to_function(name)
-    method = _MethodDef(result.fndesc.qualname.encode(), address, _FASTCALL, None)
-    _kept.append((method, result.library))
-    return tuple(_new(ctypes.byref(method), own, None) for own in (None, id(_kept)))
+    make = python_functions(result.fndesc.qualname, result.library, name)
+    return make(None), make(_kept)
+
+
+def python_functions(title: str, library, name: str):
+    """A maker of Python functions that run the function `name` of a library, each with a `self` of
+    its own (an object, or None for NULL).
+    """
+    method = _MethodDef(title.encode(), library.get_pointer_to_function(name), _FASTCALL, None)
+    _kept.append((method, library))
+    return lambda own: _new(ctypes.byref(method), None if own is None else id(own), None)

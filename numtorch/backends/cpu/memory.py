@@ -11,6 +11,7 @@ import sys
 import numpy as np
 
 from ...core.spec import Spec
+from . import views
 
 SMALL = 1 << 20  # bytes; below it np.empty is as fast as reuse
 LIMIT = 1 << 30  # bytes kept for reuse
@@ -110,24 +111,27 @@ def allocator(spec: Spec):
 
 
 def view(root: np.ndarray, spec: Spec, offset: int) -> np.ndarray:
-    """The part of a storage's memory that a view sees; `offset` in elements of the view's dtype."""
-    return viewer(spec)(root, offset)
+    """The part of a storage's memory that a view sees; `offset` in elements of the view's dtype.
+    ValueError where it leaves that memory.
+    """
+    shape, dtype, item = tuple(spec.shape), spec.dtype.np, spec.dtype.itemsize
+    if not spec.numel:  # NumPy holds the strides of empty arrays against their memory, too
+        return np.ndarray(shape, dtype)
+    strides = tuple(s * item for s in spec.strides)
+    try:
+        return np.ndarray(shape, dtype, root, offset * item, strides)
+    except ValueError:  # a root with permuted dimensions: its base is the flat memory
+        return np.ndarray(shape, dtype, root.base, offset * item, strides)
 
 
 def viewer(spec: Spec):
-    """`view` for one spec, with everything prepared: a function of the root and the offset."""
-    make, shape, dtype, item = np.ndarray, tuple(spec.shape), spec.dtype.np, spec.dtype.itemsize
-    strides = tuple(s * item for s in spec.strides)
-    if not spec.numel:  # NumPy holds the strides of empty arrays against their memory, too
-        return lambda root, offset: make(shape, dtype)
-
-    def see(root, offset):
-        try:
-            return make(shape, dtype, root, offset * item, strides)
-        except ValueError:  # a root with permuted dimensions: its base is the flat memory
-            return make(shape, dtype, root.base, offset * item, strides)
-
-    return see
+    """`view` for one spec whose place in the memory is known to be right, with everything prepared:
+    a function of the root and the offset.
+    """
+    if not spec.numel or not views.available():
+        return lambda root, offset: view(root, spec, offset)
+    item = spec.dtype.itemsize
+    return views.maker(spec.shape, spec.dtype.np, [s * item for s in spec.strides])
 
 
 def from_numpy(array: np.ndarray, spec: Spec) -> np.ndarray:

@@ -3,7 +3,7 @@
 from ...backends.cuda import memory
 from ..pointwise.cuda import launch_loop
 from ..pointwise.define import type_name
-from . import skipped
+from .cat import skipped
 
 
 def launcher_of(op):

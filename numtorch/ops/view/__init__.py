@@ -4,21 +4,21 @@ of slices.
 
 from .basic import *  # noqa: F403
 from .basic import __all__ as _basic
-from .parts import *  # noqa: F403
-from .parts import __all__ as _parts
+from .basic import permute_op
 from .pixels import *  # noqa: F403
 from .pixels import __all__ as _pixels
 from .strided import *  # noqa: F403
 from .strided import __all__ as _strided
 
-__all__ = [*_basic, *_parts, *_pixels, *_strided]
+__all__ = [*_basic, *_pixels, *_strided]
 FUNCTIONAL = _pixels
 
 _NOT_METHODS = {"broadcast_tensors", "matrix_transpose", "slice_view", *_pixels}
 METHODS = {n: globals()[n] for n in __all__ if n not in _NOT_METHODS}
+_REVERSED = [tuple(reversed(range(n))) for n in range(65)]  # dimensions of a tensor
 PROPERTIES = {
     "T": property(
-        lambda self: self.permute(*reversed(range(self.ndim))),
+        lambda self: permute_op(self, _REVERSED[len(self._spec.shape)]),
         doc="All dimensions in reverse order.",
     ),
     "mT": property(matrix_transpose, doc="The last two dimensions exchanged."),  # noqa: F405

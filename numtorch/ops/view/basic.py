@@ -3,8 +3,9 @@
 from ...core import shape as shapes
 from ...core.dtype import dtype
 from ...core.generate import number
+from ...core.interp import runtime
 from ...core.op import primitive, view_primitive
-from ...core.tensor import Tensor
+from ...core.tensor import Tensor, View, new, offset_of
 from ..copy import contiguous
 from .strided import as_strided_backward_op
 
@@ -65,6 +66,16 @@ def view_op(input, *, size):
 )
 def permute_op(input, *, dims):
     """Dimensions in another order."""
+    if len(dims) != input.ndim:
+        raise RuntimeError(
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the "
+            f"length of the desired ordering of dimensions i.e. input.dim() = {input.ndim} is not "
+            f"equal to len(dims) = {len(dims)}"
+        )
+    if sorted(dims) != list(range(input.ndim)):
+        for d in dims:
+            shapes.wrap_dim(d, input.ndim, "permute")
+        raise RuntimeError(f"permute(): duplicate dims are not allowed, got {list(dims)}")
     return input.strided([input.shape[d] for d in dims], [input.strides[d] for d in dims]), 0
 
 
@@ -102,6 +113,20 @@ def t_op(input):
 )
 def expand_op(input, *, size):
     """Dimensions of size 1 repeated without copying."""
+    missing = len(size) - input.ndim
+    if missing < 0:
+        raise RuntimeError(
+            f"expand({input.dtype}{list(input.shape)}, size={list(size)}): the number of sizes "
+            f"provided ({len(size)}) must be greater or equal to the number of dimensions in the "
+            f"tensor ({input.ndim})"
+        )
+    for i, (n, have) in enumerate(zip(size[missing:], input.shape, strict=True)):
+        if have not in (1, n):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({n}) must match the existing size ({have}) at "
+                f"non-singleton dimension {missing + i}.  Target sizes: {list(size)}.  Tensor "
+                f"sizes: {list(input.shape)}"
+            )
     return input.strided(size, shapes.expanded_strides(input.shape, input.strides, size)), 0
 
 
@@ -298,6 +323,8 @@ def flatten(input, start_dim=0, end_dim=-1):
     size = tuple(input._spec.shape)
     if not size:
         return reshape(input, 1)
+    if start_dim == 0 and end_dim == -1 and len(size) > 1:
+        return reshape(input, input._spec.numel)
     first, last = (
         shapes.wrap_dim(start_dim, len(size), "flatten"),
         shapes.wrap_dim(end_dim, len(size), "flatten"),
@@ -331,23 +358,17 @@ def unflatten(input, dim, sizes):
 
 def permute(input, *dims):
     """Dimensions in the given order."""
-    dims = shapes.as_sizes(dims, "permute", "dims")
-    ndim = input._spec.ndim
-    if len(dims) != ndim:
-        raise RuntimeError(
-            "permute(sparse_coo): number of dimensions in the tensor input does not match the "
-            f"length of the desired ordering of dimensions i.e. input.dim() = {ndim} is not equal "
-            f"to len(dims) = {len(dims)}"
-        )
-    wrapped = tuple(shapes.wrap_dim(d, ndim, "permute") for d in dims)
-    if len(set(wrapped)) != len(wrapped):
-        raise RuntimeError(f"permute(): duplicate dims are not allowed, got {list(dims)}")
-    return permute_op(input, wrapped)
+    if not _plain(dims):
+        ndim, dims = len(input._spec.shape), shapes.as_sizes(dims, "permute", "dims")
+        dims = tuple(d + ndim if -ndim <= d < 0 else d for d in dims)
+    return permute_op(input, dims)
 
 
 def transpose(input, dim0, dim1):
     """Two dimensions exchanged."""
-    ndim = input._spec.ndim
+    ndim = len(input._spec.shape)
+    if dim0.__class__ is int and dim1.__class__ is int and 0 <= dim0 < ndim and 0 <= dim1 < ndim:
+        return transpose_op(input, dim0, dim1)
     return transpose_op(
         input, shapes.wrap_dim(dim0, ndim, "transpose"), shapes.wrap_dim(dim1, ndim, "transpose")
     )
@@ -435,31 +456,21 @@ def unsqueeze(input, dim):
 
 def expand(input, *sizes, implicit=False):
     """Dimensions of size 1 repeated without copying; -1 keeps a size, new dimensions come first."""
+    if _plain(sizes):
+        return expand_op(input, sizes)
     size = list(shapes.as_sizes(sizes, "expand"))
     shape = input._spec.shape
     missing = len(size) - len(shape)
-    if missing < 0:
-        raise RuntimeError(
-            f"expand({input._spec.dtype}{list(shape)}, size={size}): the number of sizes provided "
-            f"({len(size)}) must be greater or equal to the number of dimensions in the tensor "
-            f"({len(shape)})"
-        )
     for i, n in enumerate(size):
-        have = shape[i - missing] if i >= missing else None
-        if n == -1:
-            if have is None:
+        if n == -1 and missing >= 0:
+            if i < missing:
                 raise RuntimeError(
                     f"The expanded size of the tensor (-1) isn't allowed in a leading, "
                     f"non-existing dimension {i}"
                 )
-            size[i] = have
+            size[i] = shape[i - missing]
         elif n < 0:
             raise RuntimeError(f"expand: invalid size {n} at dimension {i}")
-        elif have not in (None, 1, n):
-            raise RuntimeError(
-                f"The expanded size of the tensor ({n}) must match the existing size ({have}) at "
-                f"non-singleton dimension {i}.  Target sizes: {size}.  Tensor sizes: {list(shape)}"
-            )
     return expand_op(input, tuple(size))
 
 
@@ -553,8 +564,13 @@ def unfold(input, dimension, size, step):
 
 
 def detach(input):
-    """A view of the same memory that autograd does not know."""
-    result = detach_op(input)
-    result._view.base = None
-    result._view.creation = ""
+    """The same memory as a tensor that autograd does not know."""
+    if runtime["interp"] is not None:
+        result = detach_op(input)
+        result._view.base, result._view.creation = None, ""
+        return result
+    result, storage = new(Tensor), input._storage
+    result._spec, result._array, result._memory = input._spec, input._array, storage
+    result._node = None
+    result._view = View(offset_of(input), None)
     return result
