@@ -51,7 +51,7 @@ def test_layer_norm(shape):
 @pytest.fixture(params=[0, 1000], ids=["atomic", "ordered"])
 def either_way(request, monkeypatch):
     """Both ways to add gradients; plans made under another threshold are forgotten."""
-    embed = pytest.importorskip("numtorch.ops.embed.cuda")
+    embed = pytest.importorskip("numtorch.ops.embed.rows_cuda")
     clear_plans()
     monkeypatch.setattr(embed, "ORDERED", request.param)
     yield

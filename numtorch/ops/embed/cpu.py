@@ -8,6 +8,7 @@ from ...backends.cpu import threads
 from ...backends.cpu.jit import PARALLEL_WORK, kernel, prange
 from ...backends.cpu.moves import bits_of, move_run
 from ...backends.registry import contiguous
+from .bags_cpu import *  # noqa: F403
 
 
 @kernel

@@ -46,6 +46,14 @@ CASES = [
         132.0 * (3 * 5003 + 30_011), 33.0 * 5003,
     ),
     Case(
+        "embedding_bag 512x20 of 10000x64, backward", "embed",
+        backward(
+            lambda lib, w, i: lib.nn.functional.embedding_bag(i, w), normal(10_000, 64),
+            integers(10_000, 512, 20),
+        ),
+        256.0 * (2 * 10_240 + 10_000), 128.0 * 10_240,
+    ),
+    Case(
         "gather 997x1009, backward", "index",
         backward(lambda lib, a, i: a.gather(0, i), _prime, _places), 40.0 * _prime.size,
     ),

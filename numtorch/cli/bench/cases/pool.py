@@ -31,6 +31,19 @@ CASES = [
         12.0 * _odd.size, 2.25 * _odd.size,
     ),
     Case(
+        "max_pool2d 16x64x56x56 channels last, backward", "pool",
+        backward(
+            lambda lib, a: lib.nn.functional.max_pool2d(a.permute(0, 3, 1, 2), 2),
+            normal(16, 56, 56, 64),
+        ),
+        12.0 * _big.size, 2.0 * _big.size,
+    ),
+    Case(
+        "adaptive_max_pool2d 2x3x225x225 to 4x4", "pool",
+        forward(lambda lib, a: lib.nn.functional.adaptive_max_pool2d(a, 4), normal(2, 3, 225, 225)),
+        4.0 * 6 * 225 * 225,
+    ),
+    Case(
         "avg_pool2d 3x31x29x31 3x3 s2, backward", "pool",
         backward(lambda lib, a: lib.nn.functional.avg_pool2d(a, 3, 2, 1), _odd),
         10.0 * _odd.size, 4.5 * _odd.size,
