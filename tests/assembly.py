@@ -73,7 +73,9 @@ def main() -> None:
     conv = nt.nn.functional.conv2d
     image, taps = normal(2, 64, 28, 28), normal(64, 64, 3, 3)
     wanted = {
-        "convolve_tiles": lambda: conv(normal(4, 128, 40, 40), normal(64, 128, 1, 1)),
+        "convolve_tiles": lambda: conv(
+            normal(4, 32, 96, 96), normal(24, 32, 3, 5), None, 1, (1, 2)
+        ),
         "convolve_channels": lambda: conv(image, taps, padding=2, dilation=2),
         "matrix_products": lambda: normal(96, 96) @ normal(96, 96),
     }

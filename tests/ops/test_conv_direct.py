@@ -85,6 +85,22 @@ def test_any_channels_and_groups(n, groups, c, o, how):
     check(n, groups, c + 1, o, *how)
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        (3, 1, 17, 50, (9, 13), (1, 1), (0, 0)),  # a product for each image
+        (2, 3, 5, 9, (30, 31), (1, 1), (0, 0)),
+        (1, 1, 70, 66, (1, 1), (1, 1), (0, 0)),  # linear layers
+        (5, 1, 3, 7, (4, 6), (4, 6), (0, 0)),
+        (5, 1, 3, 7, (4, 6), (4, 6), (1, 0)),  # almost one
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products(how, dtype):
+    n, groups, c, o, size, k, padding = how
+    check(n, groups, c, o, size, k, (1, 1), padding, (1, 1), dtype)
+
+
 @pytest.mark.parametrize(("dtype", "k"), [("float32", 5), ("float32", 7), ("float64", 5)])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size", [(7, 7), (16, 35)])

@@ -25,6 +25,7 @@ CHANNELS_WIDE, CHANNELS_NARROW = ((6, 4), (8, 3), (8, 2), (8, 1)), ((6, 2), (8, 
 BLOCK_BYTES = 1 << 15  # of weights or gradients that stay in the L1 cache while others pass by
 STREAM_BYTES = 1 << 19  # an image above this comes from memory
 GATHER_CYCLES = 3  # for an element that strided columns are split into phases by
+PACK_CYCLES = 1.5  # for an element of the weights that is put into a tile's order
 
 
 class Choice(NamedTuple):
@@ -64,6 +65,28 @@ def channels_in_lanes(itemsize: int, out_channels: int, depth: int, pixels: int)
     return min(
         cost(*shape) for shape in (CHANNELS_WIDE if registers()[1] >= 32 else CHANNELS_NARROW)
     )
+
+
+def product_of_rows(itemsize: int, out_channels: int, depth: int, pixels: int) -> float:
+    """The cycles of a product of matrices (`matmul/gemm.py`), whose last tiles are narrower."""
+    lanes = lanes_of(itemsize)
+    rows, widest = (8, 3) if registers()[1] >= 32 else (6, 2)
+    whole, rest = divmod(-(-pixels // lanes), widest)
+
+    def cost(vectors):
+        return depth * (max(rows * vectors, rows + 2 * vectors) / 2 + 1) + 3 * rows * vectors
+
+    return -(-out_channels // rows) * (whole * cost(widest) + (cost(rest) if rest else 0))
+
+
+def product_wins(itemsize: int, images: int, channels: int, out_channels: int, axes) -> bool:
+    """Whether a pointwise convolution is done as a product, for which nothing is packed."""
+    pixels = math.prod(a.outputs for a in axes)
+    others = [pixels_in_lanes(itemsize, out_channels, channels, pixels).cycles]
+    if channels * pixels * itemsize <= STREAM_BYTES:
+        others.append(channels_in_lanes(itemsize, out_channels, channels, pixels).cycles)
+    packing = PACK_CYCLES * channels * out_channels / images
+    return product_of_rows(itemsize, out_channels, channels, pixels) <= min(others) + packing
 
 
 def channels_win(itemsize: int, channels: int, out_channels: int, axes) -> bool:

@@ -12,7 +12,7 @@ from ...backends.cpu import threads
 from ...backends.cpu.jit import PARALLEL_WORK, kernel, prange
 from ...backends.cpu.simd import lanes_of
 from ...backends.registry import contiguous
-from . import channel_lanes, choice, depthwise, plan, winograd
+from . import channel_lanes, choice, depthwise, plan, pointwise, winograd
 from .planes import gather, geometry, scratch, three
 from .tile import output_tile
 from .weight_grad import convolution_weight_grad
@@ -124,6 +124,12 @@ def correlate(x, weight, bias, out_channels, axes, kernel_size, groups, steps):
     if winograd.fits(x, out_channels, axes, kernel_size, groups):
         return winograd.correlate(x, weight, bias, out_channels, axes, steps)
     images, channels = x.shape[0], x.shape[1] // groups
+    if (
+        pointwise.is_pointwise(axes, kernel_size)
+        and (bias is None or groups == 1)
+        and choice.product_wins(x.dtype.itemsize, images, channels, out_channels, axes)
+    ):
+        return pointwise.correlate(x, weight, bias, out_channels, groups, steps)
     order = np.arange(channels)[:, None] * steps[2] + plan.used_taps(axes, kernel_size)
     if choice.channels_win(x.dtype.itemsize, channels, out_channels, axes):
         return channel_lanes.correlate(
@@ -186,6 +192,8 @@ def convolution_op(input, weight, bias, out, *, stride, padding, dilation, group
     facts = geometry(input.shape[2:], out.shape[2:], weight.shape[2:], stride, padding, dilation)
     if depthwise.fits(facts, input.shape[1] // groups):
         return depthwise.forward(input, weight, bias, out, facts)
+    if pointwise.is_dense(facts, groups):
+        return pointwise.dense(input, weight, bias, out)
     axes = [plan.forward_axis(*a) for a in facts]
     kernel_size = [a[2] for a in facts]
     taps, channels, rows = math.prod(kernel_size), weight.shape[1], weight.shape[0] // groups
@@ -201,6 +209,8 @@ def convolution_input_grad(grad, weight, out, *, size, stride, padding, dilation
     facts = geometry(size, grad.shape[2:], weight.shape[2:], stride, padding, dilation)
     if depthwise.fits(facts, out.shape[1] // groups) and depthwise.spreads(facts):
         return depthwise.input_grad(grad, weight, out, facts)
+    if pointwise.is_dense(facts, groups):
+        return pointwise.dense_input_grad(grad, weight, out)
     phases = list(itertools.product(*(plan.backward_axes(*a) for a in facts)))
     kernel_size = [a[2] for a in facts]
     taps, channels, rows = math.prod(kernel_size), weight.shape[0] // groups, weight.shape[1]

@@ -18,7 +18,7 @@ from ...backends.cpu import threads
 from ...backends.cpu.jit import PARALLEL_WORK, kernel, prange
 from ...backends.cpu.simd import lanes_of
 from ...backends.registry import contiguous
-from . import choice, depthwise, plan, winograd_grad
+from . import choice, depthwise, plan, pointwise, winograd_grad
 from .planes import gather, geometry, scratch
 from .tile import outer_tile, turn
 
@@ -126,6 +126,8 @@ def convolution_weight_grad(grad, input, out, *, kernel_size, stride, padding, d
     sizes = geometry(input.shape[2:], grad.shape[2:], kernel_size, stride, padding, dilation)
     if depthwise.fits(sizes, input.shape[1] // groups):
         return depthwise.weight_grad(grad, input, out, sizes)
+    if pointwise.is_dense(sizes, groups):
+        return pointwise.dense_weight_grad(grad, input, out)
     images, channels, out_channels = input.shape[0], out.shape[1], out.shape[0] // groups
     if winograd_grad.fits(out.dtype, sizes, groups, images, channels, out_channels):
         return winograd_grad.weight_grad(grad, input, out, sizes)

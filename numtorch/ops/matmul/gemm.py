@@ -29,10 +29,11 @@ tile1, tile2, tile3 = (product_tile(min(n, VECTORS)) for n in (1, 2, 3))
 
 @kernel
 def matrix_products(
-    a, b, out, first, offsets, batches, m, n, k, am, ak, bk, bn, tall, wide, depth, packs, lanes
-):
+    a, b, out, first, offsets, batches, m, n, k, am, ak, bk, bn, tall, wide, depth, packs, lanes,
+    by_row,
+):  # fmt: skip
     """out[i, j] = first[j] + sum of a[i, l] * b[l, j], for matrices that begin at `offsets` (of a,
-    then of b).
+    then of b). If `by_row`, the sums of row i begin with first[i * by_row] and what follows it.
 
     One iteration of the parallel loop owns `tall` rows by `wide` columns of one result.
     """
@@ -69,6 +70,8 @@ def matrix_products(
                     for i in range(top, bottom, ROWS):
                         used, from_ = min(ROWS, bottom - i), x + i * am + begin * ak
                         to, start, at, step = z + i * n + j + side, first, j + side, 0
+                        if by_row > 0:
+                            at, step = i * by_row, by_row
                         if begin > 0:
                             start, at, step = out, to, n
                         if VECTORS > 2 and across > 2 * lanes:
@@ -88,9 +91,10 @@ def matrix_products(
                             )  # fmt: skip
 
 
-def products(a, b, out, ta=False, tb=False, bias=None):
+def products(a, b, out, ta=False, tb=False, bias=None, row_bias=None):
     """A function of the arrays (a, b, [bias,] out) for the matrices in the last two dimensions of
-    Specs; `out` is contiguous, `bias` a contiguous vector.
+    Specs; `out` is contiguous. `bias` is a contiguous vector that is added to each row, `row_bias`
+    one with a number for each row.
 
     The same bits for any number of threads: the order of a sum depends on nothing but its length.
     """
@@ -98,6 +102,7 @@ def products(a, b, out, ta=False, tb=False, bias=None):
     k = a.shape[-2] if ta else a.shape[-1]
     if not (m and n and k):
         return _empty(bias is not None)
+    across = 0 if row_bias is None else VECTORS * lanes_of(out.dtype.itemsize)
     a_given = b_given = None
     size = out.dtype.itemsize
     if ta and a.strides[-1] == 1 and n > 64 and a.numel * size >= REPACK:
@@ -116,10 +121,12 @@ def products(a, b, out, ta=False, tb=False, bias=None):
     depth = min(DEPTH, SCRATCH // size // panel // lanes * lanes)
     depth = -(-k // -(-k // depth) // lanes) * lanes  # parts of one size
     tall, wide = _block(batches, m, n, k, panel)
-    numbers = (batches, m, n, k, am, ak, bk, bn, tall, wide, depth, int(packs), lanes)
+    numbers = (batches, m, n, k, am, ak, bk, bn, tall, wide, depth, int(packs), lanes, across)
     run = matrix_products.compile(a, b, out, out, offsets, *numbers, work=batches * m * n * k // 96)
     if bias is not None:
         bound = _with_bias(run, offsets, *numbers)
+    elif row_bias is not None:
+        bound = _with_row_bias(run, across, offsets, *numbers)
     else:
         bound = bind(run, 3, np.zeros(max(n, panel), out.dtype.np), offsets, *numbers)
     return _with_copies(bound, a_given, a, b_given, b)
@@ -135,6 +142,11 @@ def _transposed(spec):
 
 def _with_bias(run, *numbers):
     return lambda a, b, bias, o: run(a, b, o, bias, *numbers)
+
+
+def _with_row_bias(run, across, *numbers):
+    """With as many copies of each bias as a tile has columns."""
+    return lambda a, b, bias, o: run(a, b, o, np.repeat(bias, across), *numbers)
 
 
 def _empty(has_bias):
