@@ -6,7 +6,8 @@ Scores are (N, C, S), targets (N, S); `weight` may be None.
 import numpy as np
 
 from ...backends.cpu.jit import kernel, prange
-from ...backends.cpu.vmath import exp32, exp64, wide
+from ...backends.cpu.moves import pick_run, scratch
+from ...backends.cpu.vmath import exp32, exp64, log, wide
 from ..softmax.rows import row_maximum
 from .classes import sizes_of
 from .elementwise import pair_launchers
@@ -14,6 +15,7 @@ from .pairs import pair_sum
 from .reduction import NONE
 
 COLUMNS = 256
+SHORT = 128  # scores of a row: up to here, rows lie in the lanes of vectors
 
 
 @kernel
@@ -32,6 +34,11 @@ def first_out_of_bounds(target, found, count, classes, ignore):
                 break
 
 
+def out_of_bounds(targets, place) -> IndexError:
+    """torch's error for a target that is no class."""
+    return IndexError(f"Target {targets.ravel()[place]} is out of bounds.")
+
+
 def checker(target, classes: int, ignore: int):
     """A function that raises torch's IndexError unless all targets are classes."""
     count, empty, dtype = target.numel, np.empty, np.dtype(np.int64)
@@ -41,27 +48,35 @@ def checker(target, classes: int, ignore: int):
         found = empty(1, dtype)
         run(t, found, count, classes, ignore)
         if found[0] >= 0:
-            raise IndexError(f"Target {t.ravel()[found[0]]} is out of bounds.")
+            raise out_of_bounds(t, found[0])
 
     return check
 
 
 # -- nll_loss ------------------------------------------------------------------------------------
 @kernel(fastmath="sum")
-def nll_reduced(x, target, weight, out, total, count, classes, inner, ignore, mean):
-    """out = the sum of -w[t] * x[t]; total = the sum of w[t]; `mean` divides.
+def nll_reduced(x, target, weight, out, total, found, count, classes, inner, ignore, mean):
+    """out = the sum of -w[t] * x[t]; total = the sum of w[t]; `mean` divides. found = the first
+    target that is no class, or -1.
 
     In order: as fast as memory is.
     """
     T = out.dtype.type
     losses, weights = 0.0, 0.0
+    base, j = 0, 0  # of the sample, and the place in it
+    found[0] = -1
     for i in range(count):
         t = np.int64(target[i])
         if t != ignore:
-            n = i // inner
+            if t < 0 or t >= classes:
+                found[0] = i
+                break
             w = T(1) if weight is None else weight[t]
-            losses -= w * x[(n * classes + t) * inner + i - n * inner]
+            losses -= w * x[base + t * inner + j]
             weights += w
+        j += 1
+        if j == inner:
+            base, j = base + classes * inner, 0
     total[0] = weights
     out[0] = losses / weights if mean != 0 else losses
 
@@ -102,13 +117,21 @@ def nll_backward(g, target, total, weight, out, samples, classes, inner, ignore,
 def nll_loss_op(input, target, weight, out, total, *, reduction, ignore_index):
     """The loss, and the sum of the targets' weights."""
     samples, classes, inner = sizes_of(input.shape)
-    check = checker(target, classes, ignore_index)
     numbers = (samples * inner, classes, inner, ignore_index)
-    if reduction == NONE:
-        run = nll_each.compile(input, target, weight, out, total, *numbers, work=target.numel * 4)
-    else:
-        numbers += (int(reduction == 1),)
-        run = nll_reduced.compile(input, target, weight, out, total, *numbers)
+    if reduction != NONE:
+        numbers, empty, dtype = (*numbers, int(reduction == 1)), np.empty, np.dtype(np.int64)
+        specs = input, target, weight, out, total
+        reduce = nll_reduced.compile(*specs, empty(1, dtype), *numbers)
+
+        def reduced(x, t, w, y, s):
+            found = empty(1, dtype)
+            reduce(x, t, w, y, s, found, *numbers)
+            if found[0] >= 0:
+                raise out_of_bounds(t, found[0])
+
+        return reduced
+    check = checker(target, classes, ignore_index)
+    run = nll_each.compile(input, target, weight, out, total, *numbers, work=target.numel * 4)
 
     def checked(x, t, w, y, s):
         check(t)
@@ -163,11 +186,13 @@ def cross_rows(x, target, weight, saved, count, classes, ignore, smooth, double)
 
 
 @kernel
-def cross_columns(x, target, weight, saved, count, classes, inner, ignore, smooth, double):
-    """Losses of columns of scores. One iteration of the parallel loop owns up to 256 columns.
+def cross_columns(
+    x, target, weight, saved, count, classes, inner, block, ignore, smooth, rows, double
+):
+    """Losses of columns of scores, or of `rows` of few scores, which are transposed to columns.
 
-    Until a column is finished, its places in `saved` hold the sum, the weighted sum of scores, and
-    the largest score.
+    One iteration of the parallel loop owns up to `block` columns. Until a column is finished, its
+    places in `saved` hold the sum, the weighted sum of scores, and the largest score.
     """
     T = saved.dtype.type
     whole = float(classes)
@@ -175,43 +200,52 @@ def cross_columns(x, target, weight, saved, count, classes, inner, ignore, smoot
         whole = 0.0
         for c in range(classes):
             whole += weight[c]
-    across = (inner + COLUMNS - 1) // COLUMNS
+    across = (inner + block - 1) // block
     for piece in prange(count // max(inner, 1) * across):
         wide()
+        held = scratch(x)
         item = np.int64(piece)
         n = item // across
-        left = (item - n * across) * COLUMNS
-        w, to, base = min(COLUMNS, inner - left), n * inner + left, n * classes * inner + left
+        left = (item - n * across) * block
+        w, to = min(block, inner - left), n * inner + left
+        source, base, pitch = x, n * classes * inner + left, inner
+        if rows:
+            for c in range(classes):
+                pick_run(x, left * classes + c, classes, held, c * w, w)
+            source, base, pitch = held, 0, w
         rest, most = to + count, to + 2 * count
         for j in range(w):
             saved[to + j] = T(0)
             saved[rest + j] = T(0)
             saved[most + j] = T(-np.inf)
         for c in range(classes):
-            at = base + c * inner
+            at = base + c * pitch
             for j in range(w):
-                v, m = x[at + j], saved[most + j]
+                v, m = source[at + j], saved[most + j]
                 saved[most + j] = m if m >= v or m != m else v
         for c in range(classes):
-            at = base + c * inner
+            at = base + c * pitch
             for j in range(w):
-                d = x[at + j] - saved[most + j]
+                d = source[at + j] - saved[most + j]
                 saved[to + j] += exp32(d) if double is None else exp64(d)
             if smooth > 0:
                 wc = T(1) if weight is None else weight[c]
                 for j in range(w):
-                    saved[rest + j] += wc * (x[at + j] - saved[most + j])
+                    saved[rest + j] += wc * (source[at + j] - saved[most + j])
         for j in range(w):
-            log, m, r = np.log(saved[to + j]), saved[most + j], saved[rest + j]
+            held[j] = log(saved[to + j])
+        for j in range(w):
+            logarithm, m, r = held[j], saved[most + j], saved[rest + j]
             t = np.int64(target[to + j])
             factor, loss = 0.0, 0.0
             if t != ignore:
                 wt = T(1) if weight is None else weight[t]
+                own = x[(to + j) * classes + t] if rows else x[base + t * pitch + j]
                 factor = (1 - smooth) * wt + smooth / classes * whole
-                loss = (1 - smooth) * wt * (log - (x[base + t * inner + j] - m))
+                loss = (1 - smooth) * wt * (logarithm - (own - m))
                 if smooth > 0:
-                    loss += smooth / classes * (whole * log - r)
-            saved[to + j] = log + m
+                    loss += smooth / classes * (whole * logarithm - r)
+            saved[to + j] = logarithm + m
             saved[rest + j] = factor
             saved[most + j] = loss
 
@@ -302,10 +336,13 @@ def cross_entropy_op(input, target, weight, out, saved, *, reduction, ignore_ind
     count, double = samples * inner, None if input.dtype.itemsize == 4 else 1
     check = checker(target, classes, ignore_index)
     work = input.numel * 2
-    if inner == 1:
+    short = inner == 1 and classes <= SHORT
+    if inner == 1 and not short:
         kernel_, numbers = cross_rows, (count, classes, ignore_index, smoothing, double)
     else:
-        kernel_, numbers = cross_columns, (count, classes, inner, ignore_index, smoothing, double)
+        across, block = (count, 64 if classes > 32 else COLUMNS) if short else (inner, COLUMNS)
+        numbers = (count, classes, across, block, ignore_index, smoothing, int(short), double)
+        kernel_ = cross_columns
     run = kernel_.compile(input, target, weight, saved, *numbers, work=work)
     finish = cross_finish.compile(target, weight, out, saved, count, ignore_index, reduction)
 
@@ -342,7 +379,14 @@ def cross_entropy2d_op(input, target, weight, out, saved, *, reduction, ignore_i
 
 
 # -- losses of pairs -----------------------------------------------------------------------------
-mse_loss_op, smooth_l1_loss_op, huber_loss_op, bce_op, bce_with_logits_op = pair_launchers(pair_sum)
+(
+    mse_loss_op,
+    l1_loss_op,
+    smooth_l1_loss_op,
+    huber_loss_op,
+    bce_op,
+    bce_with_logits_op,
+) = pair_launchers(pair_sum)
 
 for _launch in (
     nll_loss_op,

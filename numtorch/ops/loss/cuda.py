@@ -251,7 +251,14 @@ def cross_entropy_backward_op(
 
 
 # -- losses of pairs -----------------------------------------------------------------------------
-mse_loss_op, smooth_l1_loss_op, huber_loss_op, bce_op, bce_with_logits_op = pair_launchers(pair_sum)
+(
+    mse_loss_op,
+    l1_loss_op,
+    smooth_l1_loss_op,
+    huber_loss_op,
+    bce_op,
+    bce_with_logits_op,
+) = pair_launchers(pair_sum)
 
 for _launch in (
     nll_loss_op,

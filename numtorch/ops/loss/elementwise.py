@@ -40,7 +40,7 @@ def pair_launchers(pair_sum):
         launch.contiguous = True  # type: ignore[attr-defined]
         return launch
 
-    names = "mse_loss", "smooth_l1_loss", "huber_loss", "bce", "bce_with_logits"
+    names = "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "bce", "bce_with_logits"
     return tuple(launcher(name) for name in names)
 
 
@@ -117,6 +117,12 @@ _MSE = _pair_loss(
     "(a - b) * (a - b)",
     (lambda g, a, b: g * (2 * (a - b)), lambda g, a, b: g * (2 * (b - a))),
 )
+_L1 = _pair_loss(
+    "l1_loss",
+    "AbsBackward0",
+    "fabs(a - b)",
+    (lambda g, a, b: g * (a - b).sign(), lambda g, a, b: g * (b - a).sign()),
+)
 _SMOOTH_L1 = _pair_loss(
     "smooth_l1_loss",
     "SmoothL1LossBackward0",
@@ -151,9 +157,12 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
 def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """The absolute error, |input - target|. (...), (...) -> ()"""
     warn_sizes(input, target)
-    values = (input - target).abs()
     code = code_of(reduction, size_average, reduce)
-    return finish(values, code) if weight is None else _weighted(values, input, weight, code)
+    if weight is not None:
+        return _weighted(_L1[0](input, target), input, weight, code)
+    if not input._spec.dtype.is_floating_point:
+        return finish((input - target).abs(), code)
+    return _apply(_L1, input, target, code)
 
 
 def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
