@@ -93,12 +93,15 @@ def test_any_channels_and_groups(n, groups, c, o, how):
         (1, 1, 70, 66, (1, 1), (1, 1), (0, 0)),  # linear layers
         (5, 1, 3, 7, (4, 6), (4, 6), (0, 0)),
         (5, 1, 3, 7, (4, 6), (4, 6), (1, 0)),  # almost one
+        (2, 1, 3, 18, (15, 8), (5, 2), (0, 0), (5, 2)),  # patches
+        (2, 2, 3, 5, (15, 7), (3, 1), (0, 0), (3, 1)),
+        (2, 1, 3, 5, (16, 9), (5, 2), (0, 0), (5, 2)),  # and a rest
     ],
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_products(how, dtype):
-    n, groups, c, o, size, k, padding = how
-    check(n, groups, c, o, size, k, (1, 1), padding, (1, 1), dtype)
+    n, groups, c, o, size, k, padding, *stride = how
+    check(n, groups, c, o, size, k, *(stride or [(1, 1)]), padding, (1, 1), dtype)
 
 
 @pytest.mark.parametrize(("dtype", "k"), [("float32", 5), ("float32", 7), ("float64", 5)])

@@ -91,15 +91,16 @@ def convolve(rows, vectors):
 def interleave(parts, out, planes, phases, table, depth, height, width, sd, sh, sw):
     """Spread each phase's results over the input: part[f][plane][q] -> out[plane][start + q * s].
 
-    `table` has 7 numbers for each phase: first input (3), counts (3), and where its part begins
-    (-1: all zero). One iteration of the parallel loop owns one plane.
+    `table` has 8 numbers for each phase: first input (3), counts (3), where its part begins (-1:
+    all zero), and from one plane of it to the next. One iteration of the parallel loop owns one
+    plane.
     """
     zero = out.dtype.type(0)
     for p in prange(planes):
         for f in range(phases):
-            d0, h0, w0 = table[7 * f], table[7 * f + 1], table[7 * f + 2]
-            nd, nh, nw = table[7 * f + 3], table[7 * f + 4], table[7 * f + 5]
-            part = table[7 * f + 6]
+            d0, h0, w0 = table[8 * f], table[8 * f + 1], table[8 * f + 2]
+            nd, nh, nw = table[8 * f + 3], table[8 * f + 4], table[8 * f + 5]
+            part, pitch = table[8 * f + 6], table[8 * f + 7]
             for d in range(nd):
                 for h in range(nh):
                     to = ((p * depth + d0 + d * sd) * height + h0 + h * sh) * width + w0
@@ -107,7 +108,7 @@ def interleave(parts, out, planes, phases, table, depth, height, width, sd, sh, 
                         for w in range(nw):
                             out[to + w * sw] = zero
                     else:
-                        at = part + ((p * nd + d) * nh + h) * nw
+                        at = part + p * pitch + (d * nh + h) * nw
                         for w in range(nw):
                             out[to + w * sw] = parts[at + w]
 
@@ -220,16 +221,26 @@ def convolution_input_grad(grad, weight, out, *, size, stride, padding, dilation
         launch = correlate(grad, weight, None, rows, axes, kernel_size, groups, steps)
         return lambda g, w, y: launch(g, w, None, y)
     table, jobs, end = [], [], 0
-    for phase in phases:
+    patches = pointwise.are_patches(facts)
+    if patches:  # every phase has one tap, and all of them are one product
+        end = grad.shape[0] * groups * rows * taps * math.prod(grad.shape[2:])
+        jobs.append((pointwise.patches(grad, weight, groups), 0, end))
+    for number, phase in enumerate(phases):
         axes = [axis for _, axis in phase]
         counts = [a.outputs for a in axes]
-        elements = out.shape[0] * out.shape[1] * math.prod(counts)
-        empty = any(not a.used for a in axes)
-        if elements and not empty:
-            job = correlate(grad, weight, None, rows, axes, kernel_size, groups, steps)
-            jobs.append((job, end, end + elements))
-        table += [*(start for start, _ in phase), *counts, -1 if empty else end]
-        end += 0 if empty else elements
+        plane = math.prod(counts)
+        elements = out.shape[0] * out.shape[1] * plane
+        place, pitch = end, plane
+        if patches:
+            place, pitch = number * plane, taps * plane
+        elif any(not a.used for a in axes):
+            place = -1
+        else:
+            if elements:
+                job = correlate(grad, weight, None, rows, axes, kernel_size, groups, steps)
+                jobs.append((job, end, end + elements))
+            end += elements
+        table += [*(start for start, _ in phase), *counts, place, pitch]
     table = np.array(table)
     dtype = out.dtype.np
     spread_facts = (
