@@ -136,3 +136,29 @@ def logcumsumexp_op(input, out, *, dim):
     """out = the logarithm of running sums of exponentials."""
     numbers = _geometry(input.shape, dim)
     return bind(log_sums.compile(input, out, *numbers)[grid(numbers[0])], 2, *numbers)
+
+
+# -- differences -------------------------------------------------------------------------------
+@kernel
+def differences(x, out, items, n, inner, transposed):
+    """out[i] = x[i + 1] - x[i]; if `transposed`, x[i - 1] - x[i], with zeros around x.
+
+    A thread owns elements of out.
+    """
+    zero = out.dtype.type(0)
+    size = (n + 1 if transposed else n - 1) * inner
+    for item in range(cuda.grid(1), items, cuda.gridsize(1)):
+        j = item % size
+        at = item // size * n * inner + j
+        if transposed:
+            before = x[at - inner] if j >= inner else zero
+            out[item] = before - (x[at] if j < n * inner else zero)
+        else:
+            out[item] = x[at + inner] - x[at]
+
+
+@contiguous
+def diff_op(input, out, *, dim, transposed):
+    """One pass."""
+    numbers = (out.numel, *_geometry(input.shape, dim)[1:], int(transposed))
+    return bind(differences.compile(input, out, *numbers)[grid(out.numel)], 2, *numbers)
