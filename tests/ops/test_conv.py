@@ -150,6 +150,15 @@ def test_turn_is_its_twin(dtype, whole):
     np.testing.assert_array_equal(*results)
 
 
+def test_pick_is_its_twin():
+    x, results = np.arange(1, 400).astype("float32"), []
+    for run, function in ((run_once, tile.pick), (lambda f, *a: f(*a), tile.plain_pick)):
+        out = np.full(40, -1).astype("float32")
+        run(function, x, 5, 9, 3, out, 2)
+        results.append(out[: 2 + lanes_of(4)])
+    np.testing.assert_array_equal(*results)
+
+
 @pytest.mark.parametrize("step", [1, 2, 3])
 @pytest.mark.parametrize("dtype", ["float32", "int16"])
 def test_copy_rows_is_its_twin(step, dtype):

@@ -104,6 +104,20 @@ def test_products(how, dtype):
     check(n, groups, c, o, size, k, *(stride or [(1, 1)]), padding, (1, 1), dtype)
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        (3, 1, 40, 2, (19, 33), (3, 3), (1, 1), (1, 1), (1, 1)),  # weight gradients by planes
+        (2, 1, 33, 1, (20, 41), (5, 4), (2, 2), (2, 0), (1, 1)),
+        (2, 1, 40, 1, (12, 32), (1, 1), (1, 1), (0, 0), (1, 1)),
+    ],
+)
+def test_few_output_channels(how):
+    counts = [(n + 2 * p - k) // s + 1 for n, k, s, p in zip(*how[4:8], strict=True)]
+    assert choice.planes_win(4, how[2], how[3], counts, how[5], how[6])
+    check(*how)
+
+
 @pytest.mark.parametrize(("dtype", "k"), [("float32", 5), ("float32", 7), ("float64", 5)])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("size", [(7, 7), (16, 35)])

@@ -18,7 +18,7 @@ from ...backends.cpu.jit import PARALLEL_WORK, kernel, prange
 from ...backends.cpu.simd import lanes_of
 from . import choice, plan
 from .planes import gather, scratch
-from .tile import outer_tile, turn
+from .tile import outer_tile, pick, turn
 
 filled, turned = turn(True), turn(False)
 
@@ -46,10 +46,7 @@ def pack_channels(
                 )  # fmt: skip
         else:
             for k in range(depth):
-                for i in range(here):
-                    panels[to + k * width + i] = weight[start + i * row_step + order[k]]
-                for i in range(here, lanes):
-                    panels[to + k * width + i] = panels.dtype.type(0)
+                pick(weight, start + order[k], row_step, here, panels, to + k * width)
 
 
 @functools.cache

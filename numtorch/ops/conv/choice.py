@@ -25,6 +25,9 @@ CHANNELS_WIDE, CHANNELS_NARROW = ((6, 4), (8, 3), (8, 2), (8, 1)), ((6, 2), (8, 
 BLOCK_BYTES = 1 << 15  # of weights or gradients that stay in the L1 cache while others pass by
 STREAM_BYTES = 1 << 19  # an image above this comes from memory
 GATHER_CYCLES = 3  # for an element that strided columns are split into phases by
+# For a vector of neighbouring pixels and a tap of a plane's weight gradient, and for a vector of
+# the output's gradient.
+PLANE_CYCLES, ROW_CYCLES = 1.2, 6
 PACK_CYCLES = 1.5  # for an element of the weights that is put into a tile's order
 
 
@@ -103,3 +106,15 @@ def channels_win(itemsize: int, channels: int, out_channels: int, axes) -> bool:
         by_pixels += image * GATHER_CYCLES
     by_channels = channels_in_lanes(itemsize, out_channels, depth, math.prod(counts)).cycles
     return by_channels < by_pixels
+
+
+def planes_win(
+    itemsize: int, channels: int, out_channels: int, counts, kernel_size, stride
+) -> bool:
+    """Whether a weight gradient is summed plane by plane (`depthwise.py`), pixels in the lanes."""
+    taps, pixels = channels * math.prod(kernel_size), math.prod(counts)
+    by_channels = channels_in_lanes(itemsize, out_channels, pixels, taps).cycles
+    vectors = math.prod(counts[:-1]) * -(-counts[-1] // lanes_of(itemsize))
+    each = max(PLANE_CYCLES, ROW_CYCLES / math.prod(kernel_size))
+    each *= 1 if stride[-1] == 1 else 2 if stride[-1] == 2 else 16
+    return vectors * out_channels * taps * each < by_channels

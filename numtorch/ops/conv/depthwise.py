@@ -21,11 +21,16 @@ MAX_TAPS = 49  # a tile is unrolled over them
 ROWS = (2, 1), (7, 4, 2, 1)  # of a tile, with 16 and 32 registers; 7 divides many images
 
 
-def fits(sizes, groups_channels: int) -> bool:
-    """Whether these kernels apply to axes (depth, height, width), see `planes.geometry`."""
+def flat(sizes) -> bool:
+    """Whether axes (depth, height, width), see `planes.geometry`, are of planes with few taps."""
     (depth, _, kd, sd, pd, _), *plane = sizes
-    flat = kd == 1 and sd == 1 and pd == 0 and depth == 1
-    return flat and groups_channels == 1 and math.prod(a[2] for a in plane) <= MAX_TAPS
+    whole = kd == 1 and sd == 1 and pd == 0 and depth == 1
+    return whole and math.prod(a[2] for a in plane) <= MAX_TAPS
+
+
+def fits(sizes, groups_channels: int) -> bool:
+    """Whether these kernels apply to a convolution along these axes."""
+    return flat(sizes) and groups_channels == 1
 
 
 def spreads(sizes) -> bool:
@@ -189,30 +194,33 @@ def sum_planes(kh, kw, rows, unit, step):
 
     @kernel
     def depthwise_weight(
-        g, x, zeros, sums, out, workers, images, channels, multiplier, g_size, x_size, lanes,
-        row_table, groups, rest_table, rest, column_table, columns, stride, dilation,
+        g, x, zeros, sums, out, workers, images, planes, g_planes, g_divide, x_planes, x_divide,
+        g_size, x_size, lanes, row_table, groups, rest_table, rest, column_table, columns, stride,
+        dilation,
     ):  # fmt: skip
-        """Channels keep a vector of partial sums for each tap, added up at the end.
+        """out[p] is summed from plane p // g_divide of the gradient and plane p // x_divide of the
+        input, which begin again after the last one. Each p keeps a vector of partial sums for each
+        tap, added up at the end.
 
-        One iteration of the parallel loop owns a block of output channels.
+        One iteration of the parallel loop owns a block of the `planes` of results.
         """
         taps = kh * kw
         for worker in prange(workers):
-            begin, end = worker * channels // workers, (worker + 1) * channels // workers
+            begin, end = worker * planes // workers, (worker + 1) * planes // workers
             for i in range(begin * taps * lanes, end * taps * lanes):
                 sums[i] = out.dtype.type(0)
             for n in range(images):
-                for o in range(begin, end):
-                    g_at = (n * channels + o) * g_size
-                    at = (n * (channels // multiplier) + o // multiplier) * x_size
+                for p in range(begin, end):
+                    g_at = (n * g_planes + p // g_divide) * g_size
+                    at = (n * x_planes + p // x_divide % x_planes) * x_size
                     if groups > 0:
                         many(
-                            g, g_at, g_size, x, at, x_size, zeros, sums, o * taps * lanes,
+                            g, g_at, g_size, x, at, x_size, zeros, sums, p * taps * lanes,
                             row_table, groups, column_table, columns, stride, dilation,
                         )  # fmt: skip
                     if rest > 0:
                         single(
-                            g, g_at, g_size, x, at, x_size, zeros, sums, o * taps * lanes,
+                            g, g_at, g_size, x, at, x_size, zeros, sums, p * taps * lanes,
                             rest_table, rest, column_table, columns, stride, dilation,
                         )  # fmt: skip
             for t in range(begin * taps, end * taps):
@@ -276,7 +284,7 @@ def input_grad(grad, weight, out, axes):
 
 
 def weight_grad(grad, input, out, axes):
-    """The launcher of a depthwise weight gradient."""
+    """The launcher of a weight gradient, plane by plane: a depthwise one, or of few channels."""
     kh, kw = axes[1][2], axes[2][2]
     dtype, lanes = out.dtype.np, lanes_of(out.dtype.itemsize)
     rows, unit, step = shape_of(axes)
@@ -292,12 +300,15 @@ def weight_grad(grad, input, out, axes):
         line[0] = y * axes[2][1]
     columns = column_lines(axes[2], step, lanes, False)
     zeros = np.zeros(axes[2][0], dtype)
-    work, channels = grad.numel * kh * kw, out.shape[0]
-    workers = min(channels, threads.get_num_threads() if work >= PARALLEL_WORK else 1)
+    (images, out_channels), channels = grad.shape[:2], input.shape[1]
+    planes = out.shape[0] * out.shape[1]
+    divide = (out.shape[1], 1) if out.shape[1] > 1 else (1, out_channels // channels)
+    work = images * planes * math.prod(grad.shape[2:]) * kh * kw
+    workers = min(planes, threads.get_num_threads() if work >= PARALLEL_WORK else 1)
     facts = (
-        workers, grad.shape[0], channels, channels // input.shape[1], math.prod(grad.shape[2:]),
-        math.prod(input.shape[2:]), lanes, flat_table(lines), len(lines), flat_table(rest),
-        len(rest), flat_table(columns), len(columns), axes[2][3], axes[2][5],
+        workers, images, planes, out_channels, divide[0], channels, divide[1],
+        math.prod(grad.shape[2:]), math.prod(input.shape[2:]), lanes, flat_table(lines), len(lines),
+        flat_table(rest), len(rest), flat_table(columns), len(columns), axes[2][3], axes[2][5],
     )  # fmt: skip
     run = sum_planes(kh, kw, rows, unit, step).compile(
         grad, input, zeros, out, out, *facts, work=work

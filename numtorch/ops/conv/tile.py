@@ -264,6 +264,30 @@ def turn(whole: bool):
     return tile
 
 
+def plain_pick(x, at, step, count, out, to):
+    """out[to + i] = x[at + i * step] for i < count, then zeros up to a vector's lanes."""
+    for i in range(lanes_of(x.dtype.itemsize)):
+        out[to + i] = x[at + i * step] if i < count else out.dtype.type(0)
+
+
+@vectorized(plain_pick)
+def pick(_, x, at, step, count, out, to):
+    """A vector of elements `step` apart: see `plain_pick`."""
+
+    def codegen(context, b, signature, args):
+        x_, at_, step_, count_, out_, to_ = args
+        vector, size = vector_of(x)
+        wide = ir.VectorType(I64, vector.count)
+        offsets = b.mul(splat(b, step_, wide), ir.Constant(wide, list(range(vector.count))))
+        mask = as_mask(b, b.sub(b.shl(integer(1), count_), integer(1)), vector.count)
+        found = load_strided(b, b.gep(x_, [at_]), offsets, mask, vector, size)
+        store(b, found, b.gep(out_, [to_]), size)
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(x, i, i, i, out, i), codegen
+
+
 def plain_copy_rows(x, source, x_pitch, step, planes, to, pitch, left, right, top, bottom, rows):
     """planes[to + r * pitch + j] = x[source + r * x_pitch + j * step], or zero outside of the
     image.

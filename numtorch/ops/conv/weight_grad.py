@@ -133,6 +133,12 @@ def convolution_weight_grad(grad, input, out, *, kernel_size, stride, padding, d
         return winograd_grad.weight_grad(grad, input, out, sizes)
     dtype, lanes = out.dtype.np, lanes_of(out.dtype.itemsize)
     size, counts, kernel_size, stride, padding, dilation = zip(*sizes, strict=True)
+    if (
+        groups == 1
+        and depthwise.flat(sizes)
+        and choice.planes_win(dtype.itemsize, channels, out_channels, counts, kernel_size, stride)
+    ):
+        return depthwise.weight_grad(grad, input, out, sizes)
     pixels, in_image, kernel_taps = (math.prod(v) for v in (counts, size, kernel_size))
     lines = [plan.Line(n, m, s, -p, (k - 1) * d) for n, m, k, s, p, d in sizes]
     lay = plan.units(lines, images, channels, out_channels, dtype.itemsize)
