@@ -10,6 +10,7 @@ from ..pointwise.cpu import launch_loop
 from ..pointwise.define import type_name
 from .errors import WRAPPING, out_of_bounds
 from .geometry import Loop, Rows, chunk_of, index_shape
+from .walk import place, places_of_two, split
 
 empty, INT64 = np.empty, np.dtype(np.int64)
 NEAR = 16  # bytes of rows from which they are moved by vectors
@@ -39,13 +40,7 @@ def locate(index, pos, table, ndim, rows, inner, step, low, size, stride, first,
     one row of `inner`.
     """
     for r in prange(rows):
-        rest = r + 0  # a copy: the loop variable of a prange must not change
-        a = 0
-        for e in range(ndim):
-            d = (ndim - 1 - e) * 2
-            a += rest % table[d] * table[d + 1]
-            rest //= table[d]
-        wrong = 0
+        a, wrong = place(table, ndim, np.int64(r)), 0
         for i in range(inner):
             k = np.int64(index[a + i * step])
             wrong += (k < low) | (k >= size)
@@ -62,19 +57,12 @@ def locate(index, pos, table, ndim, rows, inner, step, low, size, stride, first,
 def take_rows(x, pos, out, table, ndim, outer, count, inner, xs, os, js):
     """out[o, j, i] = x[o, pos[j], i]. One iteration of the parallel loop owns one row."""
     for r in prange(outer * count):
-        o = 0
-        j = r + 0
+        o, j = 0, np.int64(r)
         if outer != 1:
-            o = r // count
-            j = r % count
-        a = pos[j]
-        b = j * js
-        for e in range(ndim):
-            d = (ndim - 1 - e) * 3
-            k = o % table[d]
-            o //= table[d]
-            a += k * table[d + 1]
-            b += k * table[d + 2]
+            o, j = split(j, count)
+        a, b = places_of_two(table, ndim, o)
+        a += pos[j]
+        b += j * js
         if xs == 1 and os == 1:
             for i in range(inner):
                 out[b + i] = x[a + i]
@@ -87,19 +75,12 @@ def take_rows(x, pos, out, table, ndim, outer, count, inner, xs, os, js):
 def move_rows(x, pos, out, table, ndim, outer, count, inner, xs, os, js):
     """`take_rows` where both rows lie element by element. One iteration owns one row."""
     for r in prange(outer * count):
-        o = 0
-        j = np.int64(r)
+        o, j = 0, np.int64(r)
         if outer != 1:
-            o = j // count
-            j -= o * count
-        a = pos[j]
-        b = j * js
-        for e in range(ndim):
-            d = (ndim - 1 - e) * 3
-            k = o % table[d]
-            o //= table[d]
-            a += k * table[d + 1]
-            b += k * table[d + 2]
+            o, j = split(j, count)
+        a, b = places_of_two(table, ndim, o)
+        a += pos[j]
+        b += j * js
         move_run(x, a, out, b, inner)
 
 
@@ -107,16 +88,7 @@ def move_rows(x, pos, out, table, ndim, outer, count, inner, xs, os, js):
 def take_within(x, pos, out, table, ndim, outer, count, inner, xs, os, js):
     """`take_rows` for short rows. One iteration of the parallel loop owns all rows with one o."""
     for r in prange(outer):
-        o, a, b = np.int64(r), 0, 0
-        for e in range(ndim - 1):
-            d = (ndim - 1 - e) * 3
-            k = o % table[d]
-            o //= table[d]
-            a += k * table[d + 1]
-            b += k * table[d + 2]
-        if ndim > 0:  # the outermost dimension needs no division, which takes as long as two rows
-            a += o * table[1]
-            b += o * table[2]
+        a, b = places_of_two(table, ndim, np.int64(r))
         if inner == 1 and js == 1:
             for j in range(count):
                 out[b + j] = x[a + pos[j]]
@@ -145,17 +117,10 @@ def put_rows(y, pos, src, table, ndim, outer, chunks, chunk, count, inner, ys, s
     """
     T = y.dtype.type
     for block in prange(outer * chunks):
-        o = block // chunks
-        low = block % chunks * chunk
+        o, piece = split(np.int64(block), chunks)
+        low = piece * chunk
         high = min(low + chunk, inner)
-        a = 0
-        b = 0
-        for e in range(ndim):
-            d = (ndim - 1 - e) * 3
-            k = o % table[d]
-            o //= table[d]
-            a += k * table[d + 1]
-            b += k * table[d + 2]
+        a, b = places_of_two(table, ndim, o)
         single = count if inner == 1 else 0  # rows of one element
         if mode == 0:
             for j in range(single):
@@ -186,17 +151,10 @@ def add_rows(y, pos, src, table, ndim, outer, chunks, chunk, count, inner, ys, s
     T = y.dtype.type
     factor = T(alpha)
     for block in prange(outer * chunks):
-        o = block // chunks
-        low = block % chunks * chunk
+        o, piece = split(np.int64(block), chunks)
+        low = piece * chunk
         high = min(low + chunk, inner)
-        a = 0
-        b = 0
-        for e in range(ndim):
-            d = (ndim - 1 - e) * 3
-            k = o % table[d]
-            o //= table[d]
-            a += k * table[d + 1]
-            b += k * table[d + 2]
+        a, b = places_of_two(table, ndim, o)
         for j in range(count):
             p = a + pos[j]
             q = b + j * js
