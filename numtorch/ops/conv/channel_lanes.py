@@ -164,6 +164,8 @@ def correlate(x, weight, bias, out_channels, axes, groups, order, steps):
     pack_facts = (
         order, depth, groups, out_channels, width, lanes, steps[0], steps[1], in_order,
     )  # fmt: skip
+    blocks = -(-depth * width * dtype.itemsize // choice.BLOCK_BYTES)
+    block = -(-depth // blocks)
     panels_size = groups * n_panels * depth * width
     pack = pack_channels.compile(weight, weight, *pack_facts, work=panels_size // 8)
     facts = (
@@ -172,7 +174,7 @@ def correlate(x, weight, bias, out_channels, axes, groups, order, steps):
         stride[axis] * math.prod(size[axis + 1 :]), out_channels, pixels, channels, in_image,
         np.array(size), np.ones(3, np.int64), np.array(begin), np.array(lay.extent),
         np.eye(3, dtype=np.int64)[axis], plane, x_image, places, taps, depth,
-        choice.BLOCK_BYTES // (width * dtype.itemsize), n_panels, lanes, x_size, sums_size,
+        block, n_panels, lanes, x_size, sums_size,
     )  # fmt: skip
     run = convolve(rows, vectors).compile(x, x, bias, x, x, x, *facts, work=work)
 
