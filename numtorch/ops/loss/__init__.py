@@ -1,6 +1,7 @@
 """Losses: how far predictions are from targets. One file for each family."""
 
-from . import classes, distance, elementwise, margins
+from . import class_margins, classes, distance, elementwise, margins
+from .class_margins import *  # noqa: F403
 from .classes import *  # noqa: F403
 from .distance import *  # noqa: F403
 from .elementwise import *  # noqa: F403
@@ -8,4 +9,5 @@ from .margins import *  # noqa: F403
 
 __all__ = distance.__all__
 METHODS: dict = {}
-FUNCTIONAL = [*classes.__all__, *elementwise.__all__, *margins.__all__, *distance.__all__]
+_FILES = (classes, elementwise, margins, class_margins, distance)
+FUNCTIONAL = [name for file in _FILES for name in file.__all__]

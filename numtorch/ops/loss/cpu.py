@@ -9,6 +9,7 @@ from ...backends.cpu.jit import kernel, prange
 from ...backends.cpu.moves import pick_run, scratch
 from ...backends.cpu.vmath import exp32, exp64, log, wide
 from ..softmax.rows import row_maximum
+from .class_margins_cpu import *  # noqa: F403
 from .classes import sizes_of
 from .elementwise import pair_launchers
 from .pairs import pair_sum

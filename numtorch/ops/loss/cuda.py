@@ -9,6 +9,7 @@ import math
 from ...backends.cuda.blocks import block_sum
 from ...backends.cuda.jit import THREADS, cuda, grid, kernel
 from ...backends.cuda.scalar import maximum
+from .class_margins_cuda import *  # noqa: F403
 from .classes import sizes_of
 from .cuda_pairs import pair_sum
 from .elementwise import pair_launchers

@@ -2,9 +2,7 @@
 
 import math
 
-from ...core.dtype import int64
 from ...core.tape import grad_mode
-from ..create import arange
 from ..pointwise.activation import logsigmoid
 from .reduction import MEAN, NONE, SUM, code_of, finish
 
@@ -13,8 +11,6 @@ __all__ = [
     "gaussian_nll_loss",
     "hinge_embedding_loss",
     "margin_ranking_loss",
-    "multi_margin_loss",
-    "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
     "poisson_nll_loss",
     "soft_margin_loss",
@@ -60,81 +56,6 @@ def multilabel_soft_margin_loss(
     if weight is not None:
         values = values * weight
     return finish(values.mean(-1), code)
-
-
-def _check_classes(input, target, kernel: str) -> None:
-    """Scores of the form (N, C) or (C,), and targets that are class indices."""
-    shape = input.shape
-    if len(shape) > 2 or (shape and shape[-1] == 0):
-        raise RuntimeError(
-            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
-            f"{list(shape)}"
-        )
-    found, scores = (t.dtype.type_name.removesuffix("Tensor") for t in (target, input))
-    if not input.dtype.is_floating_point:
-        raise NotImplementedError(f"\"{kernel}\" not implemented for '{scores}'")
-    if target.dtype is not int64:
-        raise RuntimeError(f"expected scalar type Long but found {found}")
-
-
-def multi_margin_loss(
-    input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"
-):
-    """The sum over the classes but the target of max(0, margin - input[target] + input)^p, over C.
-
-    (N, C), (N,) of class indices, (C,) -> (), or both without N
-    """
-    code = code_of(reduction, size_average, reduce)
-    if p not in (1, 2):
-        raise ValueError("only p == 1 and p == 2 supported")
-    if weight is not None and weight.ndim != 1:
-        raise ValueError("weight must be one-dimensional")
-    _check_classes(input, target, "multi_margin_loss_cpu_kernel")
-    scores = input if input.ndim == 2 else input.view(1, -1)
-    samples, classes = scores.shape
-    if target.ndim > 1 or target.numel() != samples:
-        raise RuntimeError(
-            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input "
-            f"samples (batch size). Expected target size [{samples}], but got "
-            f"{list(target.shape)}. Input has shape {list(input.shape)}."
-        )
-    if weight is not None and weight.numel() != classes:
-        raise RuntimeError(
-            f"inconsistent weight size, expected {classes} but got {list(weight.shape)}"
-        )
-    if ((target < 0) | (target >= classes)).any().item():
-        raise RuntimeError("target out of range")
-    own = target.view(samples, 1)
-    gaps = margin - scores.gather(1, own) + scores
-    gaps = gaps.where((gaps > 0) & (arange(classes, device=input.device) != own), 0)
-    values = (gaps if p == 1 else gaps * gaps).sum(1) / classes
-    if weight is not None:
-        values = values * weight.gather(0, own.view(samples))
-    return finish(values.view(target.shape), code)
-
-
-def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
-    """The sum over a sample's labels and over its other classes of max(0, 1 - input[label] +
-    input[other]), over C.
-
-    (N, C), (N, C) of labels that end at the first -1 -> (), or both without N; takes memory for
-    N * C * C elements
-    """
-    code = code_of(reduction, size_average, reduce)
-    _check_classes(input, target, "multilabel_margin_loss_forward_out_frame")
-    if target.shape != input.shape:
-        raise RuntimeError(
-            f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
-        )
-    scores, target = (t if t.ndim else t.view(1) for t in (input, target))
-    classes = scores.shape[-1]
-    if ((target < -1) | (target >= classes)).any().item():
-        raise RuntimeError("argument #2 'target' is out of range")
-    labels, given = target.clamp_min(0), (target >= 0).cumprod(-1)
-    other = given.new_zeros(given.shape).scatter_add(-1, labels, given) == 0
-    gaps = 1 - scores.gather(-1, labels).unsqueeze(-1) + scores.unsqueeze(-2)
-    counted = (gaps > 0) & (given > 0).unsqueeze(-1) & other.unsqueeze(-2)
-    return finish(gaps.where(counted, 0).sum((-2, -1)) / classes, code)
 
 
 def cosine_embedding_loss(
