@@ -71,15 +71,22 @@ def scalar_code(expression: str, compute: str) -> str:
     return ast.unparse(ast.fix_missing_locations(tree))
 
 
-# Functions with a vectorizable form, NAME_near, for arguments of which `far` is false.
-RANGED = frozenset(("cos", "sin", "tan"))
+# Functions with a vectorizable form, NAME_near, for arguments of which this is false; the latter
+# for floating-point numbers only.
+RANGED = {"cos": "far", "sin": "far", "tan": "far"}
+DIVISIONS = dict.fromkeys(("c_modulo", "modulo", "floor_division"), "far_quotient")
 PIECE = 128  # elements that are asked for, and tested, together
 GROUP = 2048  # elements that are written past the caches before other threads may see them
 
 
-def _ranged_calls(tree) -> list[ast.Call]:
+def _ranged_calls(expression: str, compute: str):
+    """An expression's tree, and its calls of functions of which it is asked whether an argument is
+    far: pairs with the name of that test.
+    """
+    tree = ast.parse(expression.strip(), mode="eval")
+    tests = RANGED | DIVISIONS if compute.startswith("float") else {}
     calls = (n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name))
-    return [c for c in calls if c.func.id in RANGED]  # type: ignore[attr-defined]
+    return tree, [(c, tests[c.func.id]) for c in calls if c.func.id in tests]  # type: ignore[attr-defined]
 
 
 class Loop:
@@ -122,17 +129,22 @@ class Loop:
 
     def far(self) -> str:
         """Code for whether an element needs more than the forms for near arguments; mostly none."""
-        code = [ast.parse(scalar_code(e, self.compute), mode="eval") for e in self.expressions]
-        arguments = {ast.unparse(c.args[0]): None for tree in code for c in _ranged_calls(tree)}
-        return " | ".join(f"far({a})" for a in arguments)
+        found = {}
+        for e in self.expressions:
+            for call, test in _ranged_calls(e, self.compute)[1]:
+                arguments = [scalar_code(ast.unparse(a), self.compute) for a in call.args]
+                found[f"{test}({', '.join(arguments)})"] = None
+        return " | ".join(found)
 
     def near(self) -> "Loop":
         """The loop over elements of which none is far."""
-        made = copy.copy(self)
-        trees = [ast.parse(e.strip(), mode="eval") for e in self.expressions]
-        for call in [c for tree in trees for c in _ranged_calls(tree)]:
-            call.func = ast.Name(f"{call.func.id}_near", ast.Load())  # type: ignore[attr-defined]
-        made.expressions = tuple(ast.unparse(tree) for tree in trees)
+        made, texts = copy.copy(self), []
+        for e in self.expressions:
+            tree, calls = _ranged_calls(e, self.compute)
+            for call, _ in calls:
+                call.func = ast.Name(f"{call.func.id}_near", ast.Load())  # type: ignore[attr-defined]
+            texts.append(ast.unparse(tree))
+        made.expressions = tuple(texts)
         return made
 
     def lines(self, header: str, read_at, write_at) -> list[str]:

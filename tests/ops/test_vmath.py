@@ -131,6 +131,44 @@ def test_pow_error(dtype):
         check((nt.from_numpy(x) ** nt.from_numpy(y)).numpy(), want, 1.2, x, y)
 
 
+def pairs(dtype):
+    """Two lists of numbers: of all kinds, of similar size, and every two edges."""
+    rng = np.random.default_rng(5)
+    drawn = arguments(dtype)[:20_000]
+    edges = np.array([*EDGES, *(-e for e in EDGES), 3.0, -0.1])
+    near = rng.standard_normal((2, 20_000)) * [[1000], [1]]
+    with np.errstate(over="ignore", under="ignore"):
+        lists = [(drawn, rng.permutation(drawn)), near, map(np.ravel, np.meshgrid(edges, edges))]
+        x, y = (np.concatenate(part).astype(dtype) for part in zip(*map(tuple, lists), strict=True))
+    return x, y
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name, allowed", [("atan2", 2), ("hypot", 1.5)])
+def test_errors_of_pairs(name, allowed, dtype):
+    x, y = pairs(dtype)
+    with np.errstate(all="ignore"):
+        want = getattr(np, {"atan2": "arctan2"}.get(name, name))(wide(x), wide(y))
+    got = getattr(nt, name)(nt.from_numpy(x), nt.from_numpy(y)).numpy()
+    check(got, want, allowed, x, y)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "ours, reference",
+    [("fmod", np.fmod), ("remainder", np.remainder), ("floor_divide", np.floor_divide)],
+)
+def test_remainders_are_exact(ours, reference, dtype):
+    """Whole pieces whose quotients are small, and pieces with some that need the C library."""
+    x, y = pairs(dtype)
+    with np.errstate(all="ignore"):
+        order = np.argsort(abs(x) > 2.0**20 * abs(y), kind="stable")  # the first pieces have none
+        x, y = x[order], y[order]
+        want = reference(x, y)
+    got = getattr(nt, ours)(nt.from_numpy(x), nt.from_numpy(y)).numpy()
+    np.testing.assert_array_equal(got, want)
+
+
 def erfc_decimal(x):
     """erfc(x) to 40 digits: by the series of erf, or the continued fraction above 3."""
     with decimal.localcontext(prec=60):

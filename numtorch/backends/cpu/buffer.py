@@ -31,15 +31,21 @@ OBJECT_HEAD = object.__basicsize__  # PyArrayObject begins with PyObject_HEAD, t
 
 
 class Buffer(types.Type):
-    """Memory of one element type."""
+    """Memory of one element type.
 
-    def __init__(self, dtype: types.Type) -> None:
-        self.dtype = dtype
-        super().__init__(name=f"{'Checked' * CHECKED}Buffer({dtype})")
+    `elementwise`: no iteration of the kernel's loop reads what another one writes, even if an
+    output is an operand's memory, as in `a.add_(b)`. LLVM then needs no loop for operands that
+    overlap, which took four times as long.
+    """
+
+    def __init__(self, dtype: types.Type, elementwise: bool = False) -> None:
+        self.dtype, self.elementwise = dtype, elementwise
+        kind = "Checked" * CHECKED + "Elementwise" * elementwise
+        super().__init__(name=f"{kind}Buffer({dtype})")
 
     @property
-    def key(self) -> types.Type:
-        return self.dtype
+    def key(self) -> tuple[types.Type, bool]:
+        return self.dtype, self.elementwise
 
 
 class BufferModel(models.PrimitiveModel):
@@ -84,6 +90,21 @@ def place(context, builder, buffer, index):
     return builder.gep(pointer, [index])
 
 
+def apart(builder, buffer, emit, mark: str):
+    """What `emit` gives; its access is marked as one of those that do not meet, if the buffer is
+    elementwise: stores by "alias.scope", loads by "noalias".
+    """
+    count = len(builder.block.instructions)
+    value = emit()
+    if buffer.elementwise:
+        module = builder.module
+        scope = module.add_metadata(["results", module.add_metadata(["numtorch"])])
+        for made in builder.block.instructions[count:]:
+            if isinstance(made, ir.LoadInstr | ir.StoreInstr):
+                made.set_metadata(mark, module.add_metadata([scope]))
+    return value
+
+
 @infer_global(operator.getitem)
 class _GetItem(AbstractTemplate):
     def generic(self, args, kws):
@@ -117,12 +138,16 @@ def _dtype(context, builder, typ, value):
 
 @lower_builtin(operator.getitem, Buffer, types.intp)
 def _getitem(context, builder, sig, args):
-    return context.unpack_value(builder, sig.args[0].dtype, place(context, builder, *args))
+    buffer, address = sig.args[0], place(context, builder, *args)
+    read = lambda: context.unpack_value(builder, buffer.dtype, address)  # noqa: E731
+    return apart(builder, buffer, read, "noalias")
 
 
 @lower_builtin(operator.setitem, Buffer, types.intp, types.Any)
 def _setitem(context, builder, sig, args):
-    context.pack_value(builder, sig.args[2], args[2], place(context, builder, *args[:2]))
+    address = place(context, builder, *args[:2])
+    write = lambda: context.pack_value(builder, sig.args[2], args[2], address)  # noqa: E731
+    apart(builder, sig.args[0], write, "alias.scope")
     return context.get_dummy_value()
 
 

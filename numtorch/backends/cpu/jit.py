@@ -83,12 +83,12 @@ def element_type(dtype: np.dtype) -> types.Type:
 
 
 @functools.cache
-def buffer_type(dtype: np.dtype) -> Buffer:
+def buffer_type(dtype: np.dtype, elementwise: bool = False) -> Buffer:
     """The Numba type of memory that holds `dtype`."""
-    return Buffer(element_type(dtype))
+    return Buffer(element_type(dtype), elementwise)
 
 
-def argument_type(example) -> types.Type:
+def argument_type(example, elementwise: bool = False) -> types.Type:
     """The Numba type of a kernel argument: a Spec or array gives a buffer, a number int64 or
     float64.
     """
@@ -101,8 +101,8 @@ def argument_type(example) -> types.Type:
     if isinstance(example, float):
         return types.float64
     if isinstance(example, np.ndarray):
-        return buffer_type(example.dtype)
-    return buffer_type(example.dtype.np)
+        return buffer_type(example.dtype, elementwise)
+    return buffer_type(example.dtype.np, elementwise)
 
 
 class Kernel:
@@ -110,8 +110,8 @@ class Kernel:
 
     source: str  # of generated kernels
 
-    def __init__(self, py_func, fastmath: str = "pointwise") -> None:
-        self.py_func, self.fastmath = py_func, fastmath
+    def __init__(self, py_func, fastmath: str = "pointwise", elementwise: bool = False) -> None:
+        self.py_func, self.fastmath, self.elementwise = py_func, fastmath, elementwise
         self.variants: dict = {}
         self.parallel = "prange" in py_func.__code__.co_names + py_func.__code__.co_freevars
         functools.update_wrapper(self, py_func)  # type: ignore[arg-type]
@@ -121,7 +121,7 @@ class Kernel:
         """The callable for arguments typed like `examples`: Specs or arrays, numbers, None."""
         if _config.DISABLE_JIT:
             return self._plain
-        signature = tuple(map(argument_type, examples))
+        signature = tuple([argument_type(e, self.elementwise) for e in examples])
         found = self.variants.get(signature)
         if found is None:
             found = self.variants[signature] = self._build(signature)

@@ -17,6 +17,8 @@ from .jit import Kernel, inline, prange
 from .moves import release, scratch, stream_run
 from .vmath import (
     atan,
+    atan2,
+    c_modulo_near,
     cos,
     cos_near,
     cosh,
@@ -26,12 +28,16 @@ from .vmath import (
     exp2,
     expm1,
     far,
+    far_quotient,
     fetch,
     fetch_result,
+    floor_division_near,
+    hypot,
     log,
     log1p,
     log2,
     log10,
+    modulo_near,
     pow,
     sigmoid,
     silu,
@@ -48,6 +54,7 @@ __all__ = ["float32", "float64", "int8", "int16", "int32", "int64", "prange", "u
 __all__ += ["cosh", "erf", "erfc", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10"]
 __all__ += ["atan", "cos", "cos_near", "far", "pow", "sigmoid", "silu", "sin", "sin_near", "sinh"]
 __all__ += ["fetch", "fetch_result", "tan", "tan_near", "tanh", "wide"]
+__all__ += ["atan2", "c_modulo_near", "far_quotient", "floor_division_near", "hypot", "modulo_near"]
 __all__ += ["release", "scratch", "stream_run"]
 
 inf, nan = math.inf, math.nan
@@ -63,20 +70,29 @@ sqrt, floor_float, ceil_float, trunc_float, rint_float = (
 )
 asin, acos = np.arcsin, np.arccos
 asinh, acosh, atanh = np.arcsinh, np.arccosh, np.arctanh
-lgamma, atan2, hypot, copysign = math.lgamma, math.atan2, math.hypot, math.copysign
+lgamma, copysign = math.lgamma, math.copysign
 c_modulo_float, fabs = np.fmod, np.fabs
 
 
 @inline
 def maximum(a, b):
-    """The larger value; NaN if either is."""
-    return a if a > b or a != a else b
+    """The larger value; NaN if either is. The inner selection is one instruction."""
+    return a if a != a else (a if a > b else b)
 
 
 @inline
 def minimum(a, b):
     """The smaller value; NaN if either is."""
-    return a if a < b or a != a else b
+    return a if a != a else (a if a < b else b)
+
+
+@inline
+def clamped(a, low, high):
+    """minimum(maximum(a, low), high), with one look for NaN: bounds are mostly numbers."""
+    top = low if low != low else high
+    b = a if a > low else low
+    b = b if b < top else top
+    return a if a != a else b
 
 
 @inline
@@ -209,7 +225,8 @@ power_bool, floor_division_bool, modulo_bool = power_int, floor_division_int, mo
 
 _made: dict = {}
 _SOURCES = {"flat": flat_source, "streamed": streamed_source, "strided": strided_source}
-_called = re.compile(rf"\b({'|'.join(vmath.__all__)}|power)\(")
+_divisions = "c_modulo|modulo|floor_division"
+_called = re.compile(rf"\b({'|'.join(vmath.__all__)}|power|{_divisions})\(")
 
 
 def prelude(*expressions: str) -> tuple[str, ...]:
@@ -229,6 +246,6 @@ def kernel_for(loop: Loop, form: str) -> Kernel:
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
         scope = dict(globals())
         exec(compile(text, filename, "exec"), globals(), scope)
-        found = _made[key] = Kernel(scope[name])
+        found = _made[key] = Kernel(scope[name], elementwise=True)
         found.source = text
     return found

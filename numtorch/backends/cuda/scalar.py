@@ -38,6 +38,12 @@ def minimum(a, b):
 
 
 @inline
+def clamped(a, low, high):
+    """At least `low` and at most `high`; NaN if one of the three is."""
+    return minimum(maximum(a, low), high)
+
+
+@inline
 def fmax(a, b):
     """The larger value; a NaN loses."""
     return a if a > b or b != b else b

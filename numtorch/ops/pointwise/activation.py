@@ -126,7 +126,7 @@ softplus_op = activation(
 hardtanh_op = activation(
     "hardtanh",
     "input min_val max_val",
-    "minimum(maximum(a, b), c)",
+    "clamped(a, b, c)",
     lambda g, a, b, c: g.where((a > b) & (a < c), 0),
     "Between min_val and max_val. (...) -> (...)",
     reject=("bool",),

@@ -148,7 +148,7 @@ clamp_max_op = pointwise(
 clamp_op = pointwise(
     "clamp",
     "input min max",
-    "minimum(maximum(a, b), c)",
+    "clamped(a, b, c)",
     "arith",
     (
         lambda g, a, b, c: g.where(((a >= b) & (a <= c)) | (a != a), 0),

@@ -29,11 +29,42 @@ def launcher_of(op):
 def launch(op, specs, outs):
     """The kernel of one op of the tables, for these operands."""
     compute = op.compute_dtype(specs)
-    run = launch_loop(
-        op.name, op.expressions, op.converts(specs, compute), type_name(compute), specs, outs
-    )
+    converts = op.converts(specs, compute)
+    if op.name == "pow" and specs[1].weak and compute.is_floating_point:
+        return _by_exponent(converts, type_name(compute), specs, outs)
+    run = launch_loop(op.name, op.expressions, converts, type_name(compute), specs, outs)
     if op.divides and not compute.is_floating_point:
         return _checked_division(run)
+    return run
+
+
+POWERS = {
+    -2.0: "1 / (a * a)",
+    -1.0: "1 / a",
+    -0.5: "1 / sqrt(a)",
+    0.5: "sqrt(a)",
+    2.0: "a * a",
+    3.0: "a * a * a",
+}
+
+
+def _by_exponent(converts, compute, specs, outs):
+    """Powers with a number as exponent: the usual ones are products and roots, as in torch. Kernels
+    are made when the first such exponent comes.
+    """
+
+    @functools.cache
+    def kernel(expression):
+        count = 2 if expression == "power(a, b)" else 1
+        return launch_loop("pow", (expression,), converts[:count], compute, specs[:count], outs)
+
+    def run(a, exponent, out):
+        expression = POWERS.get(exponent)
+        if expression is None:
+            kernel("power(a, b)")(a, exponent, out)
+        else:
+            kernel(expression)(a, out)
+
     return run
 
 

@@ -5,15 +5,18 @@ depends neither on its place in the array nor on the loop around it. Errors and 
 docs/kernels.md.
 """
 
+from .division import c_modulo_near, far_quotient, floor_division_near, modulo_near
 from .error import erf, erfc
 from .exponential import cosh, exp, exp2, exp32, exp64, expm1, sigmoid, silu, sinh, tanh
 from .logarithm import log, log1p, log2, log10
 from .pieces import fetch, fetch_result, wide
-from .power import pow
-from .trigonometry import atan, cos, cos_near, far, sin, sin_near, tan, tan_near
+from .power import hypot, pow
+from .trigonometry import atan, atan2, cos, cos_near, far, sin, sin_near, tan, tan_near
 
 __all__ = [
     "atan",
+    "atan2",
+    "c_modulo_near",
     "cos",
     "cos_near",
     "cosh",
@@ -25,12 +28,16 @@ __all__ = [
     "exp64",
     "expm1",
     "far",
+    "far_quotient",
     "fetch",
     "fetch_result",
+    "floor_division_near",
+    "hypot",
     "log",
     "log10",
     "log1p",
     "log2",
+    "modulo_near",
     "pow",
     "sigmoid",
     "silu",

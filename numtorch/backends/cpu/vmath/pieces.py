@@ -186,6 +186,24 @@ def rint(context, x):
     return x(x), lambda context, builder, signature, args: _call(builder, "rint", *args)
 
 
+@emitted(np.trunc)
+def trunc(context, x):
+    """x rounded towards zero."""
+    return x(x), lambda context, builder, signature, args: _call(builder, "trunc", *args)
+
+
+@emitted(np.floor)
+def floor(context, x):
+    """x rounded down."""
+    return x(x), lambda context, builder, signature, args: _call(builder, "floor", *args)
+
+
+@emitted(np.sqrt)
+def sqrt(context, x):
+    """The square root, rounded once."""
+    return x(x), lambda context, builder, signature, args: _call(builder, "sqrt", *args)
+
+
 def _rounded_plain(x, by, magic):
     n = np.rint(x * by)
     return n, int(n) if abs(n) < 1 << 22 else 0

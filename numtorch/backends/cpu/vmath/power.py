@@ -22,6 +22,7 @@ from .pieces import (
     rounded,
     select,
     split,
+    sqrt,
 )
 
 D = np.float64
@@ -129,3 +130,28 @@ def pow64(x, y):
 
 
 pow = by_width(pow32, pow64)
+
+HUGE, TINY, FACTOR = D(2.0**500), D(2.0**-500), D(2.0**600)
+
+
+@exact
+def hypot32(x, y):
+    """The length of (x, y), in float64: no square overflows there."""
+    length = np.float32(sqrt(D(x) * D(x) + D(y) * D(y)))
+    infinite = (fabs(x) == np.float32(INF)) | (fabs(y) == np.float32(INF))
+    return select(infinite, np.float32(INF), length)
+
+
+@exact
+def hypot64(x, y):
+    """The length of (x, y), both scaled by a power of 2 where a square would not do."""
+    a, b = fabs(x), fabs(y)
+    largest = select(a > b, a, b)
+    down = select(largest > HUGE, ONE / FACTOR, ONE)
+    up = select(largest < TINY, FACTOR, ONE)
+    a, b = a * down * up, b * down * up
+    length = sqrt(fma(a, a, b * b)) / down / up
+    return select((a == INF) | (b == INF), INF, length)
+
+
+hypot = by_width(hypot32, hypot64)

@@ -161,8 +161,11 @@ far = by_width(far32, far64)
 
 
 def _atan(T, table, high, low):
-    """The arctangent: of 1 / x, taken from pi / 2 = high + low, where |x| > 1."""
-    table, high, low, one = tuple(map(T, table)), T(high), T(low), T(1)
+    """The arctangent, of 1 / x, taken from pi / 2 = high + low, where |x| > 1; and atan2(y, x), the
+    arctangent of the smaller by the larger, in the right one of eight places.
+    """
+    table, high, low = tuple(map(T, table)), T(high), T(low)
+    zero, one, two, inf = map(T, (0, 1, 2, np.inf))
 
     @exact
     def atan(x):
@@ -174,11 +177,25 @@ def _atan(T, table, high, low):
         inside, outside = t + rest, high - (t + (rest - low))
         return copysign(select(beyond, outside, inside), x)
 
-    return atan
+    @exact
+    def atan2(y, x):
+        a, b = fabs(y), fabs(x)
+        steep, left = a > b, copysign(one, x) < zero
+        top, bottom = select(steep, b, a), select(steep, a, b)
+        t = select(bottom == zero, top, top / bottom)  # 0 or NaN
+        t = select((top == inf) & (bottom == inf), one, t)
+        z = t * t
+        rest = t * z * horner(z, table)
+        sign = select(steep != left, -one, one)
+        turns = select(steep, one, select(left, two, zero))  # of pi / 2
+        angle = fma(turns, high, fma(sign, t, fma(sign, rest, turns * low)))
+        return copysign(angle, y)
+
+    return atan, atan2
 
 
 # fmt: off
-atan = by_width(
+_single, _double = (
     _atan(
         F,
         (-0.3333332, 0.19999123, -0.14270051, 0.1098134, -0.08485692, 0.05932393, -0.032504458,
@@ -197,3 +214,4 @@ atan = by_width(
     ),
 )
 # fmt: on
+atan, atan2 = map(by_width, _single, _double)
