@@ -6,11 +6,10 @@ from ...core import inplace
 from ...core.dtype import promote_types
 from ...core.op import primitive
 from ...core.out import to_out
-from ...core.shape import is_contiguous
 from ...core.tape import grad_mode
 from ...core.tensor import Tensor
 from ..pointwise.define import Pointwise
-from .formula import gradients
+from .formula import gradients, in_its_layout
 
 ROOM = "numtorch.ops.norm"
 
@@ -57,7 +56,7 @@ def batch_norm_op(input, weight=None, bias=None, *, eps):
     """
     check_parameters(input, weight=weight, bias=bias)
     vector = input.like(shape=input.shape[1:2])
-    return input.like(), vector, vector, vector
+    return in_its_layout(input), vector, vector, vector
 
 
 @primitive(outputs=3, vjp={}, module=ROOM)
@@ -66,7 +65,7 @@ def batch_norm_backward_op(grad, input, weight, mean, invstd):
 
     (N, C, ...), (N, C, ...), (C,), (C,), (C,) -> (N, C, ...), (C,), (C,)
     """
-    return input.like(), mean.like(), mean.like()
+    return in_its_layout(input), mean.like(), mean.like()
 
 
 batch_norm_backward_op.op.optional = frozenset(["weight"])
@@ -118,7 +117,7 @@ def batch_norm_eval_backward_op(grad, input, weight, mean, var, *, eps):
 
     (N, C, ...), (N, C, ...), (C,), (C,), (C,) -> (N, C, ...), (C,), (C,)
     """
-    return input.like(), var.like(), var.like()
+    return in_its_layout(input), var.like(), var.like()
 
 
 batch_norm_eval_backward_op.op.optional = frozenset(["weight"])
@@ -135,7 +134,7 @@ def batch_norm_eval_op(input, mean, var, weight=None, bias=None, *, eps):
     -> (N, C, ...)
     """
     check_parameters(input, running_mean=mean, running_var=var, weight=weight, bias=bias)
-    return input.like()
+    return in_its_layout(input)
 
 
 batch_norm_eval_op.op.optional = frozenset(["mean", "weight", "bias"])
@@ -146,24 +145,10 @@ def _spec(t):
     return None if t is None else t._spec
 
 
-def channels_last(spec) -> bool:
-    """Whether images (N, C, H, W) or (N, C, D, H, W) lie in memory as rows of channels."""
-    if spec.contiguous or spec.ndim not in (4, 5):
-        return False
-    order = (0, *range(2, spec.ndim), 1)
-    return is_contiguous([spec.shape[d] for d in order], [spec.strides[d] for d in order])
-
-
 def normalized(input, running_mean, running_var, weight, bias, training, momentum, eps):
     """(output, mean, invstd); the statistics are None where they were given."""
-    spec = input._spec
-    if spec.ndim < 2:  # `check_parameters` lets only empty ones pass
+    if input._spec.ndim < 2:  # `check_parameters` lets only empty ones pass
         return input.clone(), None, None
-    if channels_last(spec):
-        given = running_mean, running_var, weight, bias, training, momentum, eps
-        last = input.permute(0, *range(2, spec.ndim), 1)
-        out, mean, invstd = normalized(last.reshape(-1, spec.shape[1]), *given)
-        return out.view(last.shape).permute(0, -1, *range(1, spec.ndim - 1)), mean, invstd
     if not training:
         return batch_norm_eval_op(input, running_mean, running_var, weight, bias, eps), None, None
     out, mean, invstd, var = batch_norm_op(input, weight, bias, eps)

@@ -12,6 +12,7 @@ from ...backends.cpu.jit import bind, exact, kernel, prange
 from ...backends.registry import contiguous
 from . import columns
 from .group_cpu import *  # noqa: F403
+from .layout_cpu import in_one_layout, sizes_of
 from .length_cpu import *  # noqa: F403
 from .pieces import PIECE, join_parameters, products, pulled, spread
 
@@ -45,14 +46,13 @@ def batch_norm_planes(x, weight, bias, out, mean, invstd, variance, n, c, s, eps
                 out[j] = (x[j] - centre) * factor + shift
 
 
-@contiguous
+@in_one_layout("input")
 def batch_norm_op(input, weight, bias, out, mean, invstd, variance, *, eps):
     """Three passes over each channel, which stays in the cache."""
-    n, c, s = input.shape[0], input.shape[1], math.prod(input.shape[2:])
-    if s == 1:
-        return columns.forward(input, weight, bias, out, mean, invstd, variance, float(eps))
-    facts = n, c, s, float(eps)
+    facts = n, c, s, eps = *sizes_of(input), float(eps)
     specs = input, weight, bias, out, mean, invstd, variance
+    if s == 1:
+        return columns.forward(*specs, n, c, eps)
     return bind(batch_norm_planes.compile(*specs, *facts, work=4 * input.numel), 7, *facts)
 
 
@@ -78,13 +78,13 @@ def batch_norm_backward_planes(g, x, weight, mean, invstd, gx, gw, gb, n, c, s):
                 gx[j] = (g[j] - average - (x[j] - centre) * slope) * factor
 
 
-@contiguous
+@in_one_layout("grad input")
 def batch_norm_backward_op(grad, input, weight, mean, invstd, out, out1, out2):
     """Two passes over each channel."""
-    facts = input.shape[0], input.shape[1], math.prod(input.shape[2:])
+    facts = n, c, s = sizes_of(input)
     specs = grad, input, weight, mean, invstd, out, out1, out2
-    if facts[2] == 1:
-        return columns.backward(*specs)
+    if s == 1:
+        return columns.backward(*specs, n, c)
     return bind(batch_norm_backward_planes.compile(*specs, *facts, work=4 * input.numel), 8, *facts)
 
 
@@ -106,13 +106,13 @@ def normalize_planes(x, mean, var, weight, bias, out, n, c, s, eps):
             out[j] = (x[j] - centre) * factor + shift
 
 
-@contiguous
+@in_one_layout("input")
 def batch_norm_eval_op(input, mean, var, weight, bias, out, *, eps):
     """One pass."""
-    n, c, s = input.shape[0], input.shape[1], math.prod(input.shape[2:])
-    facts, specs = (n, c, s, float(eps)), (input, mean, var, weight, bias, out)
+    facts = n, c, s, eps = *sizes_of(input), float(eps)
+    specs = input, mean, var, weight, bias, out
     if s == 1:
-        return columns.evaluated(*specs, float(eps))
+        return columns.evaluated(*specs, n, c, eps)
     return bind(normalize_planes.compile(*specs, *facts, work=2 * input.numel), 6, *facts)
 
 
@@ -138,13 +138,13 @@ def eval_backward_planes(g, x, weight, mean, var, gx, gw, gb, n, c, s, eps):
         gb[k], gw[k] = T(total), T(product * scale)
 
 
-@contiguous
+@in_one_layout("grad input")
 def batch_norm_eval_backward_op(grad, input, weight, mean, var, out, out1, out2, *, eps):
     """One pass."""
-    facts = input.shape[0], input.shape[1], math.prod(input.shape[2:]), float(eps)
+    facts = n, c, s, eps = *sizes_of(input), float(eps)
     specs = grad, input, weight, mean, var, out, out1, out2
-    if facts[2] == 1:
-        return columns.eval_backward(*specs, float(eps))
+    if s == 1:
+        return columns.eval_backward(*specs, n, c, eps)
     return bind(eval_backward_planes.compile(*specs, *facts, work=4 * input.numel), 8, *facts)
 
 

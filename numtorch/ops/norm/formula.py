@@ -1,9 +1,24 @@
-"""The derivative of normalization, written in differentiable operations.
+"""The derivative of normalization, written in differentiable operations, and layouts.
 
-It serves `create_graph=True`; otherwise the fused kernels of the room compute the same.
+The derivative serves `create_graph=True`; otherwise the fused kernels of the room compute the same.
 """
 
 import math
+
+from ...core.shape import is_contiguous
+
+
+def channels_last(spec) -> bool:
+    """Whether images (N, C, H, W) or (N, C, D, H, W) lie in memory as rows of channels."""
+    if spec.contiguous or spec.ndim not in (4, 5):
+        return False
+    order = (0, *range(2, spec.ndim), 1)
+    return is_contiguous([spec.shape[d] for d in order], [spec.strides[d] for d in order])
+
+
+def in_its_layout(input):
+    """The Spec of a result: its channels come last if those of the input do."""
+    return input if channels_last(input) else input.like()
 
 
 def lines_of(shape, dim: int) -> tuple[int, int, int]:

@@ -1,0 +1,54 @@
+"""Images for the CPU kernels of batch norm: all in the layout of the input, others are copied."""
+
+import functools
+import inspect
+import math
+
+from ...backends.cpu import memory
+from ...core.op import OPS
+from .formula import channels_last, in_its_layout
+
+
+def sizes_of(spec) -> tuple[int, int, int]:
+    """(n, c, s) of images; those whose channels come last are rows, with s = 1."""
+    n, c, s = spec.shape[0], spec.shape[1], math.prod(spec.shape[2:])
+    return (n * s, c, 1) if channels_last(spec) else (n, c, s)
+
+
+def _lies_like(spec, layout) -> bool:
+    return spec.strides == layout.strides or (spec.contiguous and layout.contiguous)
+
+
+def in_one_layout(images: str):
+    """Have a launcher get the inputs called `images` in the layout of `input`, which is contiguous
+    or has its channels last, and the other inputs contiguous.
+    """
+
+    def mark(launch):
+        names = list(inspect.signature(launch).parameters)
+        own, moved = names.index("input"), [names.index(name) for name in images.split()]
+
+        @functools.wraps(launch)
+        def laid_out(*specs, **attributes):
+            layout = in_its_layout(specs[own])
+            copies = [i for i in moved if not _lies_like(specs[i], layout)]
+            run = launch(*[layout if i in copies else s for i, s in enumerate(specs)], **attributes)
+            if not copies:
+                return run
+            make, copy = memory.allocator(layout), OPS["copy_op"]
+            fill = [(i, copy.kernel((specs[i],), (), (layout,))) for i in copies]
+
+            def with_copies(*arrays):
+                given = list(arrays)
+                for i, move in fill:
+                    given[i] = make()
+                    move(arrays[i], given[i])
+                run(*given)
+
+            return with_copies
+
+        vectors = [n for n in names[: names.index("out")] if n not in images.split()]
+        laid_out.contiguous = frozenset(vectors)
+        return laid_out
+
+    return mark
