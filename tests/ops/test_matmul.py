@@ -13,7 +13,16 @@ from numtorch.backends.cpu.simd import lanes_of
 from numtorch.core.plans import clear_plans
 from numtorch.core.spec import Spec
 from numtorch.ops.matmul import gemm
-from numtorch.ops.matmul.tile import ROWS, plain_product_tile, product_tile
+from numtorch.ops.matmul.tile import (
+    GROUP,
+    PAD,
+    ROWS,
+    VECTORS,
+    packed,
+    plain_packed,
+    plain_product_tile,
+    product_tile,
+)
 
 RNG = np.random.default_rng(11)
 DTYPES = ["float32", "float64", "int32", "int64"]
@@ -56,6 +65,34 @@ def test_the_tile_is_its_twin_and_writes_nothing_else(vectors, dtype):
             assert np.array_equal(out, wanted)
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["panel", "strips"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int8"])
+def test_packing_is_its_twin_and_writes_nothing_else(whole, dtype):
+    chunks, vectors, pad = (1, VECTORS, 0) if whole else (GROUP, 0, PAD)
+    width = vectors * lanes_of(np.dtype(dtype).itemsize) or ROWS
+    pack = packed(chunks, vectors)
+
+    @kernel
+    def run(x, out, at, pitch, to, count, used):
+        for _ in prange(1):
+            pack(x, at, pitch, out, to, count, used)
+
+    x = numbers(2000, dtype)
+    for count, used in itertools.product((1, 5), {1, width - 1, width, chunks * width}):
+        size = chunks * (count * width + pad)
+        out = numbers(size + 40, dtype)
+        wanted = out.copy()
+        plain_packed(chunks, width, pad, x, 3, 131, wanted, 9, count, used)
+        facts = (3, 131, 9, count, used)
+        run.compile(x, out, *facts)(x, out, *facts)
+        for c in range(chunks):  # what lies between chunks is not used
+            between = slice(
+                9 + (c + 1) * (count * width + pad) - pad, 9 + (c + 1) * (count * width + pad)
+            )
+            out[between] = wanted[between]
+        assert np.array_equal(out, wanted)
+
+
 # -- products --------------------------------------------------------------------------------------
 @settings(max_examples=60, deadline=None)
 @given(
@@ -76,14 +113,29 @@ def test_products_of_any_shape(batch, m, k, n, flags, dtype):
 
 
 BLOCKS = [(300, 100, 70), (70, 801, 100), (65, 400, 330), (5, 70, 1000), (129, 17, 257)]
+LIMITS = {
+    "packed": {
+        "DEPTH": 64,
+        "WIDE": 2,
+        "TALL": 0,
+        "LARGE": 0,
+        "PACK": 0,
+        "STRIPS": 0,
+        "STRIP_BYTES": 0,
+        "STRIP_DEPTH": 64,
+        "STRIP_WIDE": 2,
+    },
+    "in turn": {"DEPTH": 64, "LARGE": 0, "PACK": 0, "SCRATCH": 0},
+    "in place": {"SHALLOW": 32, "WIDE": 2, "LARGE": 0, "PACK": 1 << 60},
+}
 
 
 @pytest.mark.parametrize("shape", BLOCKS, ids=str)
+@pytest.mark.parametrize("limits", LIMITS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_blocks_join_without_seams(monkeypatch, shape, dtype):
-    monkeypatch.setattr(gemm, "DEPTH", 64)
-    monkeypatch.setattr(gemm, "PACK", 0)
-    monkeypatch.setattr(gemm, "REPACK", 0)
+def test_blocks_join_without_seams(monkeypatch, shape, limits, dtype):
+    for name, value in LIMITS[limits].items():
+        monkeypatch.setattr(gemm, name, value)
     clear_plans()
     m, k, n = shape
     for ta, tb in itertools.product((False, True), repeat=2):

@@ -3,92 +3,136 @@
 One kernel serves every element type, either order of dimensions, batches, and biases. On one core
 with AVX-512 it reaches 150 to 180 GFLOP/s of float32; MKL 180, OpenBLAS 155, which with two
 threads waits up to 56 ms for a product of 0.1 ms when the cores are busy.
+
+Blocks as in Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication (2008), with
+the operands' roles exchanged, since rows of results are contiguous: a block of the second operand
+is packed into the L2 cache, and rows of the first go past it. The first is read in place, unless it
+is transposed.
 """
 
+import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 
-from ...backends.cpu import memory
-from ...backends.cpu.jit import bind, kernel, prange
-from ...backends.cpu.moves import SCRATCH, move_run, scratch, transposed_tile
+from ...backends.cpu import memory, threads
+from ...backends.cpu.jit import PARALLEL_WORK, bind, kernel, prange
+from ...backends.cpu.moves import SCRATCH, scratch, transposed_tile
 from ...backends.cpu.simd import lanes_of
 from ...core.shape import view_strides
+from ..conv.planes import scratch as work_memory
 from ..copy.cpu import launch_copy
 from .batches import starts
-from .tile import ROWS, VECTORS, product_tile
+from .tile import GROUP, PAD, ROWS, VECTORS, packed, product_tile
 
-DEPTH = 384  # of a block: its columns of the second operand are copied to the stack in panels
-TALL, WIDE = 512 // ROWS * ROWS, 768  # of a block: its rows lie in the L2 cache
-PIECES = 8  # blocks that a large product is cut into at least
-PACK = 1 << 18  # bytes of a second operand whose rows are too far apart to be read in place
-REPACK = 1 << 17  # bytes of a transposed first operand that is copied first
-PANEL = 3 if VECTORS == 3 else 6  # vectors of columns that are copied together: 192 bytes
+DEPTH, WIDE = 512, 8  # of a block: its rows of the second operand, and its panels, lie in L2
+SHALLOW = 32  # the same rows, where few rows of results read a large operand along its memory
+LARGE = 1 << 20  # bytes of a second operand that is read from beyond the L2 cache
+PACK = 1 << 28  # bytes of it times rows of results: from here on it is packed first
+TALL = 1 << 19  # bytes of a block of the first operand that stays in L2 for several panels
+STRIPS, STRIP_BYTES = 96, 1 << 18  # columns, and bytes of a transposed first operand: it is packed
+STRIP_DEPTH, STRIP_WIDE = 384, 12  # of a block then: the first operand is packed for each
+packed_panel, packed_strips = packed(1, VECTORS), packed(GROUP, 0)
 tile1, tile2, tile3 = (product_tile(min(n, VECTORS)) for n in (1, 2, 3))
 
 
 @kernel
 def matrix_products(
-    a, b, out, first, offsets, batches, m, n, k, am, ak, bk, bn, tall, wide, depth, packs, lanes,
-    by_row,
+    a, b, out, first, work, offsets, workers, batches, m, n, k, am, ak, bk, bn, blocks, depth,
+    strips, packs, room, by_row, lanes,
 ):  # fmt: skip
     """out[i, j] = first[j] + sum of a[i, l] * b[l, j], for matrices that begin at `offsets` (of a,
     then of b). If `by_row`, the sums of row i begin with first[i * by_row] and what follows it.
 
-    One iteration of the parallel loop owns `tall` rows by `wide` columns of one result.
+    Columns are divided into panels of VECTORS vectors, panels into `blocks`; tiles are counted down
+    each block. One iteration of the parallel loop owns an equal share of all tiles, and `room`
+    elements of `work` to pack into (the stack, if that is 0): a block of b if `packs`, and GROUP
+    strips of ROWS rows of a transposed a if `strips`.
     """
-    by_rows, by_columns = (m + tall - 1) // tall, (n + wide - 1) // wide
-    panel = PANEL * lanes
-    for piece in prange(batches * by_rows * by_columns):
-        rest = np.int64(piece)
-        part = rest // by_columns
-        left = (rest - part * by_columns) * wide
-        batch = part // by_rows
-        top = (part - batch * by_rows) * tall
-        bottom, right = min(m, top + tall), min(n, left + wide)
-        x, y, z = offsets[2 * batch], offsets[2 * batch + 1], batch * m * n
-        for begin in range(0, k, depth):
-            deep = min(depth, k - begin)
-            for j in range(left, right, panel):
-                width = min(panel, right - j)
-                columns, base, pitch = b, y + begin * bk + j * bn, bk
-                if packs:
-                    columns, pitch = scratch(out), panel
-                    if bn == 1:
-                        for l in range(deep):  # noqa: E741 (the contracted index)
-                            move_run(b, base + l * bk, columns, l * panel, width)
-                    else:
-                        for l in range(0, deep, lanes):  # noqa: E741
-                            for i in range(0, width, lanes):
-                                at = base + i * bn + l * bk
-                                rows, taken = min(lanes, width - i), min(lanes, deep - l)
-                                to = l * panel + i
-                                transposed_tile(b, at, bn, columns, to, panel, rows, taken)
-                    base = 0
-                for side in range(0, width, VECTORS * lanes):
-                    across = min(VECTORS * lanes, width - side)
-                    for i in range(top, bottom, ROWS):
-                        used, from_ = min(ROWS, bottom - i), x + i * am + begin * ak
-                        to, start, at, step = z + i * n + j + side, first, j + side, 0
-                        if by_row > 0:
-                            at, step = i * by_row, by_row
-                        if begin > 0:
-                            start, at, step = out, to, n
-                        if VECTORS > 2 and across > 2 * lanes:
-                            tile3(
-                                a, from_, am, ak, used, columns, base + side, pitch, deep,
-                                start, at, step, out, to, n, across,
-                            )  # fmt: skip
-                        elif across > lanes:
-                            tile2(
-                                a, from_, am, ak, used, columns, base + side, pitch, deep,
-                                start, at, step, out, to, n, across,
-                            )  # fmt: skip
-                        else:
-                            tile1(
-                                a, from_, am, ak, used, columns, base + side, pitch, deep,
-                                start, at, step, out, to, n, across,
-                            )  # fmt: skip
+    panel, group = VECTORS * lanes, GROUP * ROWS
+    panels, by_rows = (n + panel - 1) // panel, (m + ROWS - 1) // ROWS
+    short = lanes if panels > 1 and VECTORS > 2 and n - (panels - 1) * panel <= lanes else 0
+    count = batches * blocks * by_rows
+    for piece in prange(workers):
+        worker = np.int64(piece)
+        unit, end = count * worker // workers, count * (worker + 1) // workers
+        space, mine = work, worker * room
+        if room == 0:
+            space, mine = scratch(out), 0
+        slab = mine + strips * GROUP * (depth * ROWS + PAD)
+        while unit < end:
+            block = unit // by_rows
+            top = (unit - block * by_rows) * ROWS
+            bottom = min(m, top + (end - unit) * ROWS)
+            unit += (bottom - top + ROWS - 1) // ROWS
+            batch = block // blocks
+            block -= batch * blocks
+            left, right = panels * block // blocks, panels * (block + 1) // blocks
+            x, y, z = offsets[2 * batch], offsets[2 * batch + 1], batch * m * n
+            for begin in range(0, k, depth):
+                deep = min(depth, k - begin)
+                base = y + begin * bk
+                if packs and bn == 1:
+                    for l in range(0, deep, lanes):  # noqa: E741 (the contracted index)
+                        for p in range(left, right):
+                            j, to = p * panel, slab + (p - left) * panel * deep + l * panel
+                            if p == panels - 1:
+                                j -= short
+                            taken, width = min(lanes, deep - l), min(panel, n - j)
+                            packed_panel(b, base + l * bk + j, bk, space, to, taken, width)
+                elif packs:
+                    for p in range(left, right):
+                        first_column = p * panel
+                        if p == panels - 1:
+                            first_column -= short
+                        for j in range(first_column, min(n, first_column + panel), lanes):
+                            to = slab + (p - left) * panel * deep + j - first_column
+                            for l in range(0, deep, lanes):  # noqa: E741
+                                transposed_tile(
+                                    b, base + l + j * bn, bn, space, to + l * panel, panel,
+                                    min(lanes, n - j), min(lanes, deep - l),
+                                )  # fmt: skip
+                start, step, shift, along_row = first, by_row, 0, int(by_row == 0)
+                if begin > 0:
+                    start, step, shift, along_row = out, n, z, 1
+                for above in range(top, bottom, group):
+                    below = min(bottom, above + group)
+                    rows, corner, down, along = a, x + above * am + begin * ak, am, ak
+                    next_tile = ROWS * am
+                    if strips:
+                        packed_strips(a, corner, ak, space, mine, deep, below - above)
+                        rows, corner, down, along = space, mine, 1, ROWS
+                        next_tile = deep * ROWS + PAD
+                    for p in range(left, right):
+                        j, width = p * panel, panel
+                        if p == panels - 1:
+                            j -= short
+                            width = n - j
+                        elif p == panels - 2:
+                            width -= short
+                        columns, side, pitch = b, base + j, bk
+                        if packs:
+                            columns, side, pitch = space, slab + (p - left) * panel * deep, panel
+                        for i in range(above, below, ROWS):
+                            used = min(ROWS, bottom - i)
+                            from_ = corner + (i - above) // ROWS * next_tile
+                            to, at = z + i * n + j, shift + i * step + j * along_row
+                            if VECTORS > 2 and width > 2 * lanes:
+                                tile3(
+                                    rows, from_, down, along, used, columns, side, pitch, deep,
+                                    start, at, step, out, to, n, width,
+                                )  # fmt: skip
+                            elif width > lanes:
+                                tile2(
+                                    rows, from_, down, along, used, columns, side, pitch, deep,
+                                    start, at, step, out, to, n, width,
+                                )  # fmt: skip
+                            else:
+                                tile1(
+                                    rows, from_, down, along, used, columns, side, pitch, deep,
+                                    start, at, step, out, to, n, width,
+                                )  # fmt: skip
 
 
 def products(a, b, out, ta=False, tb=False, bias=None, row_bias=None):
@@ -96,18 +140,13 @@ def products(a, b, out, ta=False, tb=False, bias=None, row_bias=None):
     Specs; `out` is contiguous. `bias` is a contiguous vector that is added to each row, `row_bias`
     one with a number for each row.
 
-    The same bits for any number of threads: the order of a sum depends on nothing but its length.
+    The same bits for any number of threads: the order of a sum depends on nothing but the shapes.
     """
     m, n = out.shape[-2:]
     k = a.shape[-2] if ta else a.shape[-1]
     if not (m and n and k):
         return _empty(bias is not None)
-    across = 0 if row_bias is None else VECTORS * lanes_of(out.dtype.itemsize)
-    a_given = b_given = None
-    size = out.dtype.itemsize
-    if ta and a.strides[-1] == 1 and n > 64 and a.numel * size >= REPACK:
-        a_given, ta = _transposed(a), False
-        a = a_given.like()
+    b_given, size = None, out.dtype.itemsize
     am, ak = reversed(a.strides[-2:]) if ta else a.strides[-2:]
     bk, bn = reversed(b.strides[-2:]) if tb else b.strides[-2:]
     if bn != 1 and bk != 1:
@@ -116,37 +155,57 @@ def products(a, b, out, ta=False, tb=False, bias=None, row_bias=None):
     batch, lanes = out.shape[:-2], lanes_of(size)
     batches = math.prod(batch)
     offsets = np.stack([starts(s, batch) for s in (a, b)], -1).ravel().astype(np.int64)
-    packs = bn != 1 or (m >= 64 and k * n * size >= PACK)
-    panel = PANEL * lanes
-    depth = min(DEPTH, SCRATCH // size // panel // lanes * lanes)
-    depth = -(-k // -(-k // depth) // lanes) * lanes  # parts of one size
-    tall, wide = _block(batches, m, n, k, panel)
-    numbers = (batches, m, n, k, am, ak, bk, bn, tall, wide, depth, int(packs), lanes, across)
-    run = matrix_products.compile(a, b, out, out, offsets, *numbers, work=batches * m * n * k // 96)
-    if bias is not None:
-        bound = _with_bias(run, offsets, *numbers)
-    elif row_bias is not None:
-        bound = _with_row_bias(run, across, offsets, *numbers)
+    panel = VECTORS * lanes
+    panels, bytes_of_b = -(-n // panel), k * n * size
+    large, few = bytes_of_b > LARGE, m <= 2 * ROWS
+    packs = bn != 1 or (large and not few and m * bytes_of_b >= PACK)
+    strips = am == 1 and ak != 1 and n > STRIPS and m >= GROUP * ROWS
+    strips = strips and m * k * size >= STRIP_BYTES
+    shallow = large and few and not packs
+    deepest, widest = (STRIP_DEPTH, STRIP_WIDE) if strips else (DEPTH, WIDE)
+    depth = -(-k // -(-k // (SHALLOW if shallow else deepest)))  # parts of one size
+    depth = -(-depth // lanes) * lanes
+    wide = strips or shallow or m * depth * size > TALL
+    blocks = -(-panels // widest) if wide else panels
+    room = packs * -(-panels // blocks) * panel * depth + strips * GROUP * (depth * ROWS + PAD)
+    if room * size <= SCRATCH:
+        room = 0
+    work = batches * m * n * k // 96
+    tiles = batches * blocks * -(-m // ROWS)
+    workers = min(threads.get_num_threads(), tiles) if work >= PARALLEL_WORK else 1
+    by_row = 0 if row_bias is None else panel
+    numbers = (
+        workers, batches, m, n, k, am, ak, bk, bn, blocks, depth, int(strips), int(packs), room,
+        by_row, lanes,
+    )  # fmt: skip
+    run = matrix_products.compile(a, b, out, out, out, offsets, *numbers, work=work)
+    fixed, space = (offsets, *numbers), functools.partial(work_memory, workers * room, out.dtype.np)
+    bound: Callable
+    if row_bias is not None:
+        bound = _with_row_bias(run, space, by_row, *fixed)
+    elif bias is not None:
+        bound = _with_bias(run, space if room else None, *fixed)
     else:
-        bound = bind(run, 3, np.zeros(max(n, panel), out.dtype.np), offsets, *numbers)
-    return _with_copies(bound, a_given, a, b_given, b)
+        zeros = np.zeros(panels * panel, out.dtype.np)
+        bound = (
+            _with_room(run, zeros, space, *fixed) if room else bind(run, 3, zeros, zeros, *fixed)
+        )
+    return bound if b_given is None else _with_copy(bound, b_given, b)
 
 
-def _transposed(spec):
-    """The Spec of the same memory with the last two dimensions exchanged."""
-    shape, strides = spec.shape, spec.strides
-    return spec.strided(
-        (*shape[:-2], shape[-1], shape[-2]), (*strides[:-2], strides[-1], strides[-2])
-    )
+def _with_room(run, zeros, space, *numbers):
+    return lambda a, b, o: run(a, b, o, zeros, space(), *numbers)
 
 
-def _with_bias(run, *numbers):
-    return lambda a, b, bias, o: run(a, b, o, bias, *numbers)
+def _with_bias(run, space, *numbers):
+    if space is None:
+        return lambda a, b, bias, o: run(a, b, o, bias, bias, *numbers)
+    return lambda a, b, bias, o: run(a, b, o, bias, space(), *numbers)
 
 
-def _with_row_bias(run, across, *numbers):
+def _with_row_bias(run, space, across, *numbers):
     """With as many copies of each bias as a tile has columns."""
-    return lambda a, b, bias, o: run(a, b, o, np.repeat(bias, across), *numbers)
+    return lambda a, b, bias, o: run(a, b, o, np.repeat(bias, across), space(), *numbers)
 
 
 def _empty(has_bias):
@@ -158,35 +217,14 @@ def _empty(has_bias):
     return run
 
 
-def _block(batches, m, n, k, panel):
-    """Rows and columns of a block: as large as the caches bear, but enough of them for threads."""
-    tall, wide = min(TALL, m), min(WIDE // panel * panel, -(-n // panel) * panel)
-    while batches * -(-m // tall) * -(-n // wide) < PIECES and m * n * k >= 1 << 20:
-        if wide > panel:  # first: each row of blocks copies its panels of the second operand again
-            wide = -(-wide // 2 // panel) * panel
-        elif tall > 64:
-            tall = -(-tall // 2 // ROWS) * ROWS
-        else:
-            break
-    return tall, wide
+def _with_copy(run, given, dense):
+    """`run` on a copy of the second operand, whose strides do not suit it."""
+    make, fill = memory.allocator(dense), launch_copy(given, dense)
 
-
-def _with_copies(run, a_given, a, b_given, b):
-    """`run` on copies of operands whose strides do not suit it."""
-    if a_given is None and b_given is None:
-        return run
-    steps = [
-        (i, memory.allocator(dense), launch_copy(given, dense))
-        for i, (given, dense) in enumerate(((a_given, a), (b_given, b)))
-        if given is not None
-    ]
-
-    def copied(*arrays):
-        changed = list(arrays)
-        for i, make, fill in steps:
-            changed[i] = make()
-            fill(arrays[i], changed[i])
-        run(*changed)
+    def copied(a, b, *others):
+        matrix = make()
+        fill(b, matrix)
+        run(a, matrix, *others)
 
     return copied
 

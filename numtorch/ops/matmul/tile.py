@@ -1,4 +1,4 @@
-"""The register tile of a product of matrices, as LLVM vector code.
+"""The register tile of a product of matrices, and the packing of its operands, as LLVM vector code.
 
 The plain twin defines what the tile computes, and runs in its place under `NUMBA_DISABLE_JIT=1`.
 """
@@ -10,6 +10,7 @@ from ...backends.cpu.simd import (
     as_mask,
     integer,
     ir,
+    lanes_of,
     load,
     load_where,
     loop,
@@ -27,6 +28,8 @@ from ...backends.cpu.simd import (
 # Of 32 registers, 24 hold sums, 3 a row of the second operand, one an element of the first, one the
 # mask of the last columns; of 16, 12 hold sums and 2 the row.
 ROWS, VECTORS = (8, 3) if registers()[1] >= 32 else (6, 2)
+GROUP = 8  # strips of ROWS rows of a transposed first operand that are packed together
+PAD = (1 << (ROWS - 1).bit_length()) - ROWS  # elements behind each of them, see `packed`
 AHEAD = 8  # steps of k that rows of b are asked for ahead: 20x512x512 takes 0.78 of the time
 
 
@@ -112,3 +115,63 @@ def product_tile(vectors: int):
         return types.void(*kinds), codegen
 
     return tile
+
+
+def plain_packed(chunks, width, pad, x, at, pitch, out, to, count, used):
+    """out[to + c * (count * width + pad) + l * width + j] = x[at + l * pitch + c * width + j], for
+    l < count and the `chunks` chunks of `width` columns; 0 from column `used` on.
+    """
+    for c in range(chunks):
+        for l in range(count):  # noqa: E741 (as in the products)
+            for j in range(width):
+                column = c * width + j
+                place = to + c * (count * width + pad) + l * width + j
+                out[place] = x[at + l * pitch + column] if column < used else 0
+
+
+@functools.cache
+def packed(chunks: int, vectors: int):
+    """`plain_packed` for chunks of `vectors` vectors, or of ROWS columns if that is 0; count and
+    used are positive.
+
+    A row of a chunk is stored as a whole power of 2 of elements: the next row covers what is too
+    much, and PAD the last one's.
+    """
+
+    def plain(x, *args):
+        width = vectors * lanes_of(x.dtype.itemsize)
+        plain_packed(chunks, width or ROWS, 0 if vectors else PAD, x, *args)
+
+    @vectorized(plain)
+    def rows(_, x, at, pitch, out, to, count, used):
+        def codegen(context, b, signature, args):
+            x_, at_, pitch_, out_, to_, count_, used_ = args
+            vector, size = vector_of(x)
+            width, pad = vectors * vector.count, 0
+            if not vectors:
+                vector = ir.VectorType(vector.element, ROWS + PAD)
+                width, pad = ROWS, PAD
+            lanes = vector.count
+            places = [(c, v) for c in range(chunks) for v in range(0, width, lanes)]
+            masks = []
+            for c, v in places:
+                rest = b.sub(used_, integer(c * width + v))
+                rest = b.select(b.icmp_signed("<", rest, integer(lanes)), rest, integer(lanes))
+                rest = b.select(b.icmp_signed(">", rest, integer(0)), rest, integer(0))
+                masks.append(as_mask(b, b.sub(b.shl(integer(1), rest), integer(1)), lanes))
+            source, target = b.gep(x_, [at_]), b.gep(out_, [to_])
+            apart = b.add(b.mul(count_, integer(width)), integer(pad))
+            i, _, close = loop(b, count_, [])
+            row = b.gep(source, [b.mul(i, pitch_)])
+            line = b.gep(target, [b.mul(i, integer(width))])
+            for (c, v), mask in zip(places, masks, strict=True):
+                part = load_where(b, b.gep(row, [integer(c * width + v)]), mask, vector, size)
+                place = b.add(b.mul(apart, integer(c)), integer(v))
+                store(b, part, b.gep(line, [place]), size)
+            close([])
+            return context.get_dummy_value()
+
+        i = types.intp
+        return types.void(x, i, i, out, i, i, i), codegen
+
+    return rows
