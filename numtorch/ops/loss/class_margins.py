@@ -86,14 +86,14 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.ndim != 1:
         raise ValueError("weight must be one-dimensional")
-    _check_classes(input, target, "multi_margin_loss_cpu_kernel")
-    scores = input if input.ndim == 2 else input.view(1, -1)
-    samples, classes = scores.shape
-    if target.ndim > 1 or target.numel() != samples:
+    spec, labels = input._spec, target._spec
+    _check_classes(spec, labels, "multi_margin_loss_cpu_kernel")
+    samples, classes = spec.shape if spec.ndim == 2 else (1, spec.numel)
+    if labels.ndim > 1 or labels.numel != samples:
         raise RuntimeError(
             "multi_margin_loss: target tensor should be 1-D with size equal to the number of input "
             f"samples (batch size). Expected target size [{samples}], but got "
-            f"{list(target.shape)}. Input has shape {list(input.shape)}."
+            f"{list(labels.shape)}. Input has shape {list(spec.shape)}."
         )
     if weight is not None and weight.numel() != classes:
         raise RuntimeError(
@@ -102,8 +102,10 @@ def multi_margin_loss(
     if weight is not None and weight.dtype is not input.dtype:
         mine, theirs = (t.dtype.type_name.removesuffix("Tensor") for t in (input, weight))
         raise RuntimeError(f"expected scalar type {mine} but found {theirs}")
-    values = multi_margin_op(scores, target.view(samples), weight, int(p), float(margin))
-    return finish(values.view(target.shape), code)
+    if labels.ndim == 0 or spec.ndim != 2:
+        input, target = input.view(samples, classes), target.view(samples)
+    values = multi_margin_op(input, target, weight, int(p), float(margin))
+    return finish(values if labels.ndim else values.view(()), code)
 
 
 # -- several labels ------------------------------------------------------------------------------
@@ -138,11 +140,12 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     (N, C), (N, C) of labels that end at the first -1 -> (), or both without N
     """
     code = code_of(reduction, size_average, reduce)
-    _check_classes(input, target, "multilabel_margin_loss_forward_out_frame")
-    if target.shape != input.shape:
+    spec, labels = input._spec, target._spec
+    _check_classes(spec, labels, "multilabel_margin_loss_forward_out_frame")
+    if labels.shape != spec.shape:
         raise RuntimeError(
-            f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
+            f"inconsistent target size: {list(labels.shape)} for input of size: {list(spec.shape)}"
         )
-    scores, labels = (t if t.ndim == 2 else t.view(1, -1) for t in (input, target))
-    values = multilabel_margin_op(scores, labels)
-    return finish(values if input.ndim == 2 else values.view(()), code)
+    if spec.ndim == 2:
+        return finish(multilabel_margin_op(input, target), code)
+    return finish(multilabel_margin_op(input.view(1, -1), target.view(1, -1)).view(()), code)

@@ -79,6 +79,7 @@ layer_norm_backward_op.op.optional = frozenset(["weight"])
 
 # -- public functions ----------------------------------------------------------------------------
 def shape_of(normalized_shape, name: str) -> tuple[int, ...]:
+    """`normalized_shape` as a tuple; TypeError for a number."""
     if isinstance(normalized_shape, int):
         raise TypeError(
             f"{name}(): argument 'normalized_shape' (position 2) must be tuple of ints, not int"
