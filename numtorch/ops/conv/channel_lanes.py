@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from ...backends.cpu import threads
-from ...backends.cpu.jit import PARALLEL_WORK, kernel, prange
+from ...backends.cpu.jit import PARALLEL_WORK, bind, kernel, prange
 from ...backends.cpu.simd import lanes_of
 from . import choice, plan
 from .planes import gather, scratch
@@ -25,28 +25,31 @@ filled, turned = turn(True), turn(False)
 
 @kernel
 def pack_channels(
-    weight, panels, order, depth, groups, rows, width, lanes, group_step, row_step, in_order
+    weight, panels, order, places, depths, taps, groups, rows, width, lanes, group_step, row_step,
+    in_order,
 ):  # fmt: skip
     """Weights as panels of `width` output channels, which lie side by side for each tap.
 
+    Tap order[k], for k < `taps`, goes to panels[places[k] + ...], whose panels have depths[k] taps.
     One iteration of the parallel loop owns a vector of channels, the last ones of which may be
     zeros. If the taps of a channel are `in_order` in the weight, blocks of them are transposed.
     """
     in_group = (rows + width - 1) // width * width
     for block in prange(groups * in_group // lanes):
         group, row = block * lanes // in_group, block * lanes % in_group
-        to = (group * in_group + row // width * width) * depth + row % width
         start = group * group_step + row * row_step
         here = max(0, min(lanes, rows - row))
         if in_order:
-            for k in range(0, depth, lanes):
+            to = (group * in_group + row // width * width) * taps + row % width
+            for k in range(0, taps, lanes):
                 filled(
-                    weight, start + k, row_step, here, min(lanes, depth - k), panels,
+                    weight, start + k, row_step, here, min(lanes, taps - k), panels,
                     to + k * width, width,
                 )  # fmt: skip
         else:
-            for k in range(depth):
-                pick(weight, start + order[k], row_step, here, panels, to + k * width)
+            for k in range(taps):
+                to = (group * in_group + row // width * width) * depths[k] + row % width
+                pick(weight, start + order[k], row_step, here, panels, places[k] + to)
 
 
 @functools.cache
@@ -132,14 +135,14 @@ def line_of(axis: plan.Axis) -> tuple[plan.Line, np.ndarray]:
     return plan.Line(axis.size, axis.outputs, axis.step, begin, reach), taps - begin
 
 
-def correlate(x, weight, bias, out_channels, axes, groups, order, steps):
-    """A function of (input, weight, bias, output), as that of `cpu.py`."""
+def prepared(x, bias, out_channels, axes, groups, depth, tile):
+    """A function of (input, panels, bias, output), and the elements of the panels."""
     images, channels = x.shape[0], x.shape[1] // groups
     dtype, lanes = x.dtype.np, lanes_of(x.dtype.itemsize)
     lines, axis_taps = zip(*map(line_of, axes), strict=True)
     size, counts, stride, begin, _ = zip(*lines, strict=True)
-    pixels, in_image, depth = math.prod(counts), math.prod(size), len(order)
-    _, rows, vectors = choice.channels_in_lanes(dtype.itemsize, out_channels, depth, pixels)
+    pixels, in_image = math.prod(counts), math.prod(size)
+    rows, vectors = tile
     width = vectors * lanes
     n_panels = -(-out_channels // width)
     work = images * groups * out_channels * pixels * depth
@@ -160,14 +163,7 @@ def correlate(x, weight, bias, out_channels, axes, groups, order, steps):
     x_size = 0 if lay.direct else lay.batch * x_image + 64
     sums_size = (len(places) + rows) * width
     axis = lay.axis
-    in_order = bool((order == np.arange(depth)).all())
-    pack_facts = (
-        order, depth, groups, out_channels, width, lanes, steps[0], steps[1], in_order,
-    )  # fmt: skip
-    blocks = -(-depth * width * dtype.itemsize // choice.BLOCK_BYTES)
-    block = -(-depth // blocks)
-    panels_size = groups * n_panels * depth * width
-    pack = pack_channels.compile(weight, weight, *pack_facts, work=panels_size // 8)
+    block = -(-depth // -(-depth * width * dtype.itemsize // choice.BLOCK_BYTES))
     facts = (
         int(lay.direct), workers, images, groups, splits, lay.batch, lay.pieces, lay.rows,
         counts[axis], math.prod(counts[axis + 1 :]), stride[axis],
@@ -176,12 +172,59 @@ def correlate(x, weight, bias, out_channels, axes, groups, order, steps):
         np.eye(3, dtype=np.int64)[axis], plane, x_image, places, taps, depth,
         block, n_panels, lanes, x_size, sums_size,
     )  # fmt: skip
-    run = convolve(rows, vectors).compile(x, x, bias, x, x, x, *facts, work=work)
+    compiled = convolve(rows, vectors).compile(x, x, bias, x, x, x, *facts, work=work)
+
+    def run(x, panels, bias, out):
+        copies = scratch(workers * x_size, dtype), scratch(workers * sums_size, dtype)
+        compiled(x, panels, bias, out, *copies, *facts)
+
+    return run, groups * n_panels * depth * width
+
+
+def packing(weight, orders, starts, out_channels, groups, width, steps):
+    """A function of (weight, panels): the taps of `orders`, one after the other, become panels from
+    `starts` on. The weight is read once.
+    """
+    order = np.concatenate(orders)
+    places = [start + np.arange(len(o)) * width for start, o in zip(starts, orders, strict=True)]
+    places, depths = (
+        np.concatenate(places),
+        np.repeat([len(o) for o in orders], list(map(len, orders))),
+    )
+    as_read = np.argsort(order, kind="stable")
+    in_order = len(orders) == 1 and bool((order == np.arange(len(order))).all())
+    facts = (
+        order[as_read], places[as_read], depths[as_read], len(order), groups, out_channels, width,
+        lanes_of(weight.dtype.itemsize), steps[0], steps[1], in_order,
+    )  # fmt: skip
+    pack = pack_channels.compile(weight, weight, *facts, work=weight.numel // 8)
+    return bind(pack, 2, *facts)
+
+
+def correlate(x, weight, bias, out_channels, cases, groups, steps):
+    """A function of (input, weight, bias, outputs) for some convolutions of the same input, `cases`
+    of (axes, order of the taps); their outputs follow each other. One is like that of `cpu.py`.
+    """
+    itemsize = x.dtype.itemsize
+    axes, order = max(cases, key=lambda case: len(case[1]))
+    pixels = math.prod(a.outputs for a in axes)
+    tile = choice.channels_in_lanes(itemsize, out_channels, len(order), pixels)[1:]
+    runs, starts, ends, size = [], [], [0], 0
+    for axes, order in cases:
+        run, elements = prepared(x, bias, out_channels, axes, groups, len(order), tile)
+        outputs = x.shape[0] * groups * out_channels * math.prod(a.outputs for a in axes)
+        runs.append(run)
+        starts.append(size)
+        ends.append(ends[-1] + outputs)
+        size += elements
+    orders, width = [order for _, order in cases], tile[1] * lanes_of(itemsize)
+    pack = packing(weight, orders, starts, out_channels, groups, width, steps)
+    pieces, dtype = list(zip(runs, starts, ends[:-1], ends[1:], strict=True)), x.dtype.np
 
     def launch(x, weight, bias, out):
-        panels = scratch(panels_size, dtype)
-        pack(weight, panels, *pack_facts)
-        copies = scratch(workers * x_size, dtype), scratch(workers * sums_size, dtype)
-        run(x, panels, bias, out, *copies, *facts)
+        panels = scratch(size, dtype)
+        pack(weight, panels)
+        for run, start, begin, end in pieces:
+            run(x, panels[start:], bias, out.reshape(-1)[begin:end])
 
     return launch

@@ -116,6 +116,12 @@ def interleave(parts, out, planes, phases, table, depth, height, width, sd, sh, 
 PANELS_FIRST_BYTES = 1 << 19  # weights larger than this are read once per piece, not once per tile
 
 
+def taps_in_order(channels: int, axes, kernel_size, steps) -> np.ndarray:
+    """Where the taps that these axes use lie in the weights of an output channel."""
+    order = np.arange(channels)[:, None] * steps[2] + plan.used_taps(axes, kernel_size)
+    return order.ravel()
+
+
 def correlate(x, weight, bias, out_channels, axes, kernel_size, groups, steps):
     """A function of (input, weight, bias, output) that correlates planes of the input with the
     taps.
@@ -131,10 +137,10 @@ def correlate(x, weight, bias, out_channels, axes, kernel_size, groups, steps):
         and choice.product_wins(x.dtype.itemsize, images, channels, out_channels, axes)
     ):
         return pointwise.correlate(x, weight, bias, out_channels, groups, steps)
-    order = np.arange(channels)[:, None] * steps[2] + plan.used_taps(axes, kernel_size)
+    order = taps_in_order(channels, axes, kernel_size, steps)
     if choice.channels_win(x.dtype.itemsize, channels, out_channels, axes):
         return channel_lanes.correlate(
-            x, weight, bias, out_channels, axes, groups, order.ravel(), steps
+            x, weight, bias, out_channels, [(axes, order)], groups, steps
         )
     dtype = x.dtype.np
     itemsize = dtype.itemsize
@@ -157,7 +163,7 @@ def correlate(x, weight, bias, out_channels, axes, kernel_size, groups, steps):
     panels_first = n_panels * (depth + 1) * rows * itemsize > PANELS_FIRST_BYTES
     in_sizes, outer = [a.size for a in axes], lay.axis
     in_step, out_step = math.prod(in_sizes[outer + 1 :]), math.prod(lay.counts[outer + 1 :])
-    pack_facts = (order.ravel(), depth, groups, out_channels, rows, steps[0], steps[1])
+    pack_facts = (order, depth, groups, out_channels, rows, steps[0], steps[1])
     pack = pack_panels.compile(weight, bias, weight, *pack_facts, work=panels_size // 8)
     facts = (
         slot, int(lay.direct), workers, images, groups, channels, out_channels,
@@ -220,28 +226,34 @@ def convolution_input_grad(grad, weight, out, *, size, stride, padding, dilation
         axes = [axis for _, axis in phases[0]]
         launch = correlate(grad, weight, None, rows, axes, kernel_size, groups, steps)
         return lambda g, w, y: launch(g, w, None, y)
-    table, jobs, end = [], [], 0
+    table, cases, end = [], [], 0
     patches = pointwise.are_patches(facts)
-    if patches:  # every phase has one tap, and all of them are one product
-        end = grad.shape[0] * groups * rows * taps * math.prod(grad.shape[2:])
-        jobs.append((pointwise.patches(grad, weight, groups), 0, end))
     for number, phase in enumerate(phases):
         axes = [axis for _, axis in phase]
         counts = [a.outputs for a in axes]
         plane = math.prod(counts)
-        elements = out.shape[0] * out.shape[1] * plane
         place, pitch = end, plane
         if patches:
             place, pitch = number * plane, taps * plane
         elif any(not a.used for a in axes):
             place = -1
-        else:
-            if elements:
-                job = correlate(grad, weight, None, rows, axes, kernel_size, groups, steps)
-                jobs.append((job, end, end + elements))
-            end += elements
+        elif plane:
+            cases.append((axes, end))
+            end += out.shape[0] * out.shape[1] * plane
         table += [*(start for start, _ in phase), *counts, place, pitch]
     table = np.array(table)
+    if patches:  # every phase has one tap, and all of them are one product
+        end = grad.shape[0] * groups * rows * taps * math.prod(grad.shape[2:])
+        jobs = [(pointwise.patches(grad, weight, groups), 0)]
+    elif all(choice.channels_win(grad.dtype.itemsize, channels, rows, a) for a, _ in cases):
+        ordered = [(a, taps_in_order(channels, a, kernel_size, steps)) for a, _ in cases]
+        job = channel_lanes.correlate(grad, weight, None, rows, ordered, groups, steps)
+        jobs = [(job, 0)]
+    else:
+        jobs = [
+            (correlate(grad, weight, None, rows, a, kernel_size, groups, steps), start)
+            for a, start in cases
+        ]
     dtype = out.dtype.np
     spread_facts = (
         out.shape[0] * out.shape[1],
@@ -254,8 +266,8 @@ def convolution_input_grad(grad, weight, out, *, size, stride, padding, dilation
 
     def launch_all(g, w, y):
         parts = scratch(end, dtype)
-        for job, start, stop in jobs:
-            job(g, w, None, parts[start:stop])
+        for job, start in jobs:
+            job(g, w, None, parts[start:])
         spread(parts, y, *spread_facts)
 
     return launch_all
