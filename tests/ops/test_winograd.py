@@ -69,7 +69,7 @@ TWINS = {
     "input_rows": PIXELS,
     "gradient_columns": COLUMNS,
     "gradient_rows": PIXELS,
-    "kernel_points": (normal(20 * L), 2, 11, 3, 1, normal(50 * L), 1, L + 1),
+    "kernel_points": (normal(20 * L), 2, 11, 3, 1, 4, normal(50 * L), 1, L + 1),
     "output_tile": (normal(80 * L), 5, 2 * L, SMALL, 1, LARGE, 2),
     "output_rows": (LARGE, 3, normal(50 * L), 4, 49, 11, 3, L - 1, 0b1101),
     "product_tile": (SMALL, 1, 8 * L, LARGE, 2, L + 1, normal(20 * L), 3, 8 * L, 1, 0),

@@ -111,10 +111,12 @@ def channels_win(itemsize: int, channels: int, out_channels: int, axes) -> bool:
 def planes_win(
     itemsize: int, channels: int, out_channels: int, counts, kernel_size, stride
 ) -> bool:
-    """Whether a weight gradient is summed plane by plane (`depthwise.py`), pixels in the lanes."""
+    """Whether a weight gradient is summed plane by plane (`depthwise.py`), pixels in the lanes: if it
+    takes half of the time, as that is one more kernel for each kernel size.
+    """
     taps, pixels = channels * math.prod(kernel_size), math.prod(counts)
     by_channels = channels_in_lanes(itemsize, out_channels, pixels, taps).cycles
     vectors = math.prod(counts[:-1]) * -(-counts[-1] // lanes_of(itemsize))
     each = max(PLANE_CYCLES, ROW_CYCLES / math.prod(kernel_size))
     each *= 1 if stride[-1] == 1 else 2 if stride[-1] == 2 else 16
-    return vectors * out_channels * taps * each < by_channels
+    return 2 * vectors * out_channels * taps * each < by_channels

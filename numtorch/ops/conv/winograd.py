@@ -41,6 +41,7 @@ MANY_ROWS, FEW_ROWS = (12, 8) if registers()[1] >= 32 else (6, 4)
 many_product = product_tile(MANY_ROWS)
 # Tiles that a worker takes at once: 24 to 132 take the same time with 64 to 256 channels.
 BLOCK = 24
+AHEAD = 12  # kernels that are asked for while one is transformed
 DEPTH = 64  # channels whose kernels are transformed at once, where there are few tiles
 
 # What one item costs, in multiply-adds of a product; measured at 1 to 1024 channels, 2x2 to 112x112
@@ -171,7 +172,7 @@ def transform_kernels(weight, bias, u, biases, channels, out_channels, step, out
         to = o // VECTORS * 36 * u_step + o % VECTORS * LANES
         for c in range(channels):
             kernel_points(
-                weight, o0 * out_step + c * step, out_step, out_channels - o0, flip,
+                weight, o0 * out_step + c * step, out_step, out_channels - o0, flip, AHEAD * step,
                 u, to + c * PANEL, u_step,
             )  # fmt: skip
 
@@ -257,7 +258,7 @@ def convolve_panels(rows):
                         for c in range(depth):
                             kernel_points(
                                 weight, o0 * out_step + (c0 + c) * step, out_step,
-                                out_channels - o0, flip, memory, u + c * PANEL + j * LANES, u_step,
+                                out_channels - o0, flip, AHEAD * step, memory, u + c * PANEL + j * LANES, u_step,
                             )  # fmt: skip
                     for point in range(36):
                         weights = u + point * u_step

@@ -287,9 +287,10 @@ gradient_columns, gradient_rows = (
 )
 
 
-def plain_kernel_points(w, at, pitch, count, flip, u, to, step):
+def plain_kernel_points(w, at, pitch, count, flip, ahead, u, to, step):
     """u[r, j, lane] = (KERNEL w[lane] KERNEL')[r, j], for a vector of kernels `pitch` apart, of
-    which there are `count`; rotated by 180 degrees if `flip`.
+    which there are `count`; rotated by 180 degrees if `flip`. Those `ahead` of them are fetched
+    into the cache.
     """
     for lane in range(lanes_of(u.dtype.itemsize)):
         kernel = np.zeros(9)
@@ -301,15 +302,17 @@ def plain_kernel_points(w, at, pitch, count, flip, u, to, step):
 
 
 @vectorized(plain_kernel_points)
-def kernel_points(_, w, at, pitch, count, flip, u, to, step):
+def kernel_points(_, w, at, pitch, count, flip, ahead, u, to, step):
     """Transform a vector of 3x3 kernels: see `plain_kernel_points`."""
 
     def codegen(context, b, signature, args):
-        w_, at_, pitch_, count_, flip_, u_, to_, step_ = args
+        w_, at_, pitch_, count_, flip_, ahead_, u_, to_, step_ = args
         vector, size = vector_of(u)
         lanes = vector.count
         first, taps = b.gep(w_, [at_]), []
         kernels = [b.gep(first, [b.mul(pitch_, integer(i))]) for i in range(lanes)]
+        for kernel in kernels:
+            prefetch(b, b.gep(kernel, [ahead_]))
         exist = [b.icmp_signed("<", integer(i), count_) for i in range(lanes)]
         for start in range(0, 9, lanes):
             bits = (1 << min(lanes, 9 - start)) - 1
@@ -329,7 +332,7 @@ def kernel_points(_, w, at, pitch, count, flip, u, to, step):
         return context.get_dummy_value()
 
     i = types.intp
-    return types.void(w, i, i, i, i, u, i, i), codegen
+    return types.void(w, i, i, i, i, i, u, i, i), codegen
 
 
 def plain_output_tile(m, at, step, biases, bias, stage, to):

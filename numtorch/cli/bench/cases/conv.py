@@ -3,6 +3,24 @@
 from ..case import Case, backward, forward, normal
 
 
+def transposed(n, c, h, w, o, k, stride=1, padding=0):
+    """The same for a transposed convolution."""
+    x, weight = normal(n, c, h, w), normal(c, o, k, k)
+    oh, ow = ((size - 1) * stride - 2 * padding + k for size in (h, w))
+    flops = 2.0 * x.size * o * k * k
+    moved = 4.0 * (x.size + weight.size + n * o * oh * ow)
+    name = f"conv_transpose2d {n}x{c}x{h}x{w} {k}x{k}->{o} s{stride}"
+
+    def run(lib, a, b):
+        return lib.nn.functional.conv_transpose2d(a, b, None, stride, padding)
+
+    both = backward(run, x, weight, leaves=2)
+    return [
+        Case(name, "conv", forward(run, x, weight), moved, flops),
+        Case(f"{name}, backward", "conv", both, 3 * moved, 3 * flops),
+    ]
+
+
 def conv(n, c, h, w, o, k, stride=1, padding=0, groups=1, dilation=1, quick=False):
     """A forward case and a forward + backward case."""
     x, weight = normal(n, c, h, w), normal(o, c // groups, k, k)
@@ -52,4 +70,12 @@ CASES = [
     *conv(16, 240, 14, 14, 240, 5, padding=2, groups=240),
     *conv(4, 144, 56, 56, 144, 5, 2, 2, groups=144),
     *conv(1, 64, 37, 37, 64, 3, padding=1, groups=64),
+    *conv(4, 320, 23, 23, 15, 1),
+    *conv(1, 1024, 14, 14, 256, 1),
+    *conv(2, 64, 64, 64, 1, 7, padding=3),
+    *conv(1, 3, 224, 224, 768, 16, 16),
+    *conv(32, 512, 4, 4, 100, 4),
+    *transposed(32, 100, 1, 1, 512, 4),
+    *transposed(8, 64, 14, 14, 32, 4, 2, 1),
+    *transposed(1, 191, 16, 16, 155, 5, 2),
 ]
