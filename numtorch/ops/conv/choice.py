@@ -111,8 +111,8 @@ def channels_win(itemsize: int, channels: int, out_channels: int, axes) -> bool:
 def planes_win(
     itemsize: int, channels: int, out_channels: int, counts, kernel_size, stride
 ) -> bool:
-    """Whether a weight gradient is summed plane by plane (`depthwise.py`), pixels in the lanes: if it
-    takes half of the time, as that is one more kernel for each kernel size.
+    """Whether a weight gradient is summed plane by plane (`depthwise.py`), pixels in the lanes: if
+    that takes half of the time, for it is one more kernel for each kernel size.
     """
     taps, pixels = channels * math.prod(kernel_size), math.prod(counts)
     by_channels = channels_in_lanes(itemsize, out_channels, pixels, taps).cycles

@@ -258,7 +258,8 @@ def convolve_panels(rows):
                         for c in range(depth):
                             kernel_points(
                                 weight, o0 * out_step + (c0 + c) * step, out_step,
-                                out_channels - o0, flip, AHEAD * step, memory, u + c * PANEL + j * LANES, u_step,
+                                out_channels - o0, flip, AHEAD * step,
+                                memory, u + c * PANEL + j * LANES, u_step,
                             )  # fmt: skip
                     for point in range(36):
                         weights = u + point * u_step
