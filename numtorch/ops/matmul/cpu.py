@@ -74,8 +74,12 @@ def _of_matrices(mat1, mat2, out, ta, tb, bias=None):
 
 
 def _product(a, b, out, ta, tb, bias=None):
-    """A product of matrices, or of a row and a matrix."""
+    """A product of matrices, or of a matrix and a row or column."""
     (m, n), k = out.shape, a.shape[int(not ta)]
+    if n == 1 and m > 1 and k and bias is None and (b.strides[int(tb)] == 1 or k == 1):
+        matrix = a.strided((m, k), (a.strides[1], a.strides[0])) if ta else a
+        if 1 in matrix.strides:
+            return matrix_vector(matrix, b.like((k,)), out.like((m,)))
     if m == 1 and n and k and a.strides[int(not ta)] == 1:
         vector, row = a.like((k,)), out.like((n,))
         if bias is None and 1 in b.strides:

@@ -1,7 +1,8 @@
-"""Einstein summation: operands brought to common dimensions, contracted from left to right as
-batched products.
+"""Einstein summation: operands contracted from left to right, as products of matrices, in steps
+that are found once for an equation and shapes.
 """
 
+import functools
 import math
 
 from ...core.out import to_out
@@ -54,22 +55,26 @@ def subscripts(text: str, whose: str, start: int = 0) -> list[str]:
     return found
 
 
-def parse(equation: str) -> tuple[list[list[str]], list[str] | None]:
+@functools.lru_cache(1024)
+def parse(equation: str) -> tuple[tuple, tuple | None]:
     """The subscripts of each operand, and of the output if the equation names them."""
     left, arrow, right = equation.partition("->")
     labels, start = [], 0
     for k, part in enumerate(left.split(",")):
-        labels.append(subscripts(part, f"operand {k}", start))
+        labels.append(tuple(subscripts(part, f"operand {k}", start)))
         start += len(part) + 1
-    return labels, subscripts(right, "output", len(left) + 2) if arrow else None
+    output = tuple(subscripts(right, "output", len(left) + 2)) if arrow else None
+    return tuple(labels), output
 
 
-def from_sublists(arguments) -> tuple[list[list[str]], list[str] | None, list]:
+def from_sublists(arguments) -> tuple[tuple, tuple | None, list]:
     """The form `einsum(x, [0, 1], y, [1, 2], [0, 2])` as labels and operands."""
     count = len(arguments) // 2
     operands = list(arguments[: 2 * count : 2])
-    labels = [_letters(s, f"operand {k}") for k, s in enumerate(arguments[1 : 2 * count : 2])]
-    return labels, _letters(arguments[-1], "output") if len(arguments) % 2 else None, operands
+    given = enumerate(arguments[1 : 2 * count : 2])
+    labels = tuple([tuple(_letters(s, f"operand {k}")) for k, s in given])
+    output = tuple(_letters(arguments[-1], "output")) if len(arguments) % 2 else None
+    return labels, output, operands
 
 
 def _letters(sublist, whose: str) -> list[str]:
@@ -168,96 +173,126 @@ def _sizes(named, shapes) -> dict:
 
 
 # -- the contraction -----------------------------------------------------------------------------
-def unrepeated(t, dims: list):
-    """The operand with one dimension for each letter: diagonals of those that are repeated."""
-    dims = list(dims)
+# Steps are names of methods with their arguments; what changes nothing is left out.
+Steps = list[tuple[str, tuple]]
+
+
+def unrepeated(dims: list, shape: list) -> tuple[Steps, list, list]:
+    """Diagonals of the letters that are repeated: the steps, letters and sizes that are left."""
+    steps: Steps = []
     for c in dict.fromkeys(dims):
         while dims.count(c) > 1:
             first = dims.index(c)
             second = dims.index(c, first + 1)
-            t = t.diagonal(0, first, second)  # its dimension comes last
+            steps.append(("diagonal", (0, first, second)))  # its dimension comes last
+            shape = [n for i, n in enumerate(shape) if i not in (first, second)] + [shape[first]]
             dims = [d for i, d in enumerate(dims) if i not in (first, second)] + [c]
-    return t, dims
+    return steps, dims, shape
 
 
-def aligned(t, dims: list, order: list):
-    """The operand with the dimensions `order`, of size 1 where it lacks them."""
-    t = t.permute([dims.index(c) for c in order if c in dims])
-    for position, c in enumerate(order):
-        if c not in dims:
-            t = t.unsqueeze(position)
+def grouped(dims: list, shape: list, groups: list[list], single: int = 0) -> Steps:
+    """Bring dimensions into the order of groups of letters, and make one dimension of each group
+    but the first `single`. Letters in no group have size 1, and vanish.
+    """
+    listed = [c for g in groups for c in g]
+    order = [dims.index(c) for c in listed] + [d for d, c in enumerate(dims) if c not in listed]
+    size = dict(zip(dims, shape, strict=True))
+    wanted = [size[c] for g in groups[:single] for c in g]
+    wanted += [math.prod(size[c] for c in g) for g in groups[single:]]
+    steps: Steps = [("permute", (order,))] if order != sorted(order) else []
+    return [*steps, ("reshape", (wanted,))] if wanted != [shape[d] for d in order] else steps
+
+
+def pair(a, b, summed: list) -> tuple[tuple, list, list]:
+    """How to multiply two operands, given as (letters, sizes), and to sum over some letters: the
+    steps of either, whether they are matrices, and the steps of the product; its letters and sizes.
+    """
+    sizes = [dict(zip(*one, strict=True)) for one in (a, b)]
+    every = list(dict.fromkeys([*a[0], *b[0]]))
+    na, nb = ({c: size.get(c, 1) for c in every} for size in sizes)
+    both = [c for c in every if c in summed and na[c] != 1 and nb[c] != 1]
+    before: list[Steps] = []
+    left = []
+    for (dims, shape), other in ((a, nb), (b, na)):
+        alone = [d for d, c in enumerate(dims) if c in summed and other[c] == 1 and shape[d] != 1]
+        before.append([("sum", (alone,))] if alone else [])
+        kept = [d for d in range(len(dims)) if d not in alone]
+        left.append(([dims[d] for d in kept], [shape[d] for d in kept]))
+    rest = [c for c in every if c not in summed and (na[c] != 1 or nb[c] != 1)]
+    batch = [c for c in rest if na[c] != 1 and nb[c] != 1]
+    rows, columns = [c for c in rest if nb[c] == 1], [c for c in rest if na[c] == 1]
+    order = [*batch, *rows, *columns] if both else rest
+    result = order, [max(na[c], nb[c]) if na[c] and nb[c] else 0 for c in order]
+    after: Steps = []
+    if both:
+        n = len(batch)
+        for steps, one, groups in zip(before, left, ([rows, both], [both, columns]), strict=True):
+            steps += grouped(*one, [batch, *groups], single=1)
+        if len(rows) != 1 or len(columns) != 1:
+            after = [("reshape", (result[1],))]
+        return (*before, "matmul" if n else "mm", after), *result
+    for steps, (dims, shape), size in zip(before, left, (na, nb), strict=True):
+        present = [c for c in rest if c in dims and size[c] != 1]
+        steps += grouped(dims, shape, [present], single=1)
+        if len(present) < len(rest):
+            steps.append(("reshape", ([size[c] for c in rest],)))
+    return (*before, "mul", after), *result
+
+
+@functools.lru_cache(1024)
+def prepared(labels: tuple, output, shapes: tuple) -> tuple:
+    """The steps of each operand, of the products from left to right, and of the result."""
+    result, summed, named = plan(labels, output, shapes)
+    first, found = [], []
+    for dims, shape in zip(named, shapes, strict=True):
+        steps, *one = unrepeated(dims, list(shape))
+        first.append(steps)
+        found.append(one)
+    (dims, shape), products = found[0], []
+    for k, one in enumerate(found[1:], 1):
+        later = {
+            c for ds, sizes in found[k + 1 :] for c, n in zip(ds, sizes, strict=True) if n != 1
+        }
+        now = [c for c in summed if c not in later]
+        how, dims, shape = pair((dims, shape), one, now)
+        products.append(how)
+    rest = [d for d, c in enumerate(dims) if c in summed]
+    last: Steps = [("sum", (rest,))] if rest else []
+    size = {c: n for c, n in zip(dims, shape, strict=True) if c not in summed}
+    present = [c for c in result if c in size]
+    last += grouped(list(size), list(size.values()), [present], single=1)
+    if len(present) < len(result):
+        last.append(("reshape", ([size.get(c, 1) for c in result],)))
+    if not products and not first[0] and not last:
+        last.append(("permute", (list(range(len(result))),)))  # a view, not the operand itself
+    return first, products, last
+
+
+def applied(t, steps: Steps):
+    """The tensor after some steps."""
+    for name, arguments in steps:
+        t = getattr(t, name)(*arguments)
     return t
 
 
-def pair(a, b, summed: list[int]):
-    """The product of two aligned operands, summed over some dimensions, which keep size 1."""
-    sa, sb = a._spec.shape, b._spec.shape
-    both = [d for d in summed if sa[d] != 1 and sb[d] != 1]
-    only_a = [d for d in summed if sb[d] == 1]
-    only_b = [d for d in summed if sa[d] == 1 and sb[d] != 1]
-    if only_a and any(sa[d] != 1 for d in only_a):
-        a = a.sum(only_a, True)
-    if only_b:
-        b = b.sum(only_b, True)
-    rest = [d for d in range(len(sa)) if d not in summed]
-    batch = [d for d in rest if sa[d] != 1 and sb[d] != 1]
-    rows = [d for d in rest if sb[d] == 1]
-    columns = [d for d in rest if sa[d] == 1 and sb[d] != 1]
+def multiply(kind: str, a, b):
+    """The product of two operands that are ready for it."""
     if a._spec.dtype is not b._spec.dtype:
         raise RuntimeError(
             f"expected scalar type {scalar_type(a._spec)} but found {scalar_type(b._spec)}"
         )
-    if not both:
-        return a * b
-    gone = [d for d in summed if d not in both]
-
-    def folded(t, shape, *groups):
-        t = t.permute([d for g in groups for d in g] + _others(groups, len(shape)))
-        return t.reshape([math.prod(shape[d] for d in g) for g in groups])
-
-    n = len(sa)
-    if batch:
-        product = matmul_op(
-            folded(a, sa, batch, rows, both), folded(b, sb, batch, both, columns), False, False
-        )
-    else:
-        product = mm_op(folded(a, sa, rows, both), folded(b, sb, both, columns), False, False)
-    order = [*batch, *rows, *columns]
-    sizes = [sa[d] if sa[d] != 1 else sb[d] for d in order]
-    product = product.reshape(sizes + [1] * len(both + gone))
-    order = [*order, *both, *gone]
-    return product.permute([order.index(d) for d in range(n)])
-
-
-def _others(groups, n: int) -> list[int]:
-    """The dimensions in no group: they have size 1 here."""
-    used = {d for g in groups for d in g}
-    return [d for d in range(n) if d not in used]
+    return a * b if kind == "mul" else (mm_op if kind == "mm" else matmul_op)(a, b, False, False)
 
 
 def contract(labels, output, operands):
     """The sum of products that the labels describe."""
-    shapes = [tuple(t._spec.shape) for t in operands]
-    result, summed, named = plan(labels, output, shapes)
-    order = [*result, *summed]
-    left = []
-    for t, dims in zip(operands, named, strict=True):
-        t, dims = unrepeated(t, dims)
-        left.append(aligned(t, dims, order))
-    whole = left[0]
-    later = [[d for d in range(len(result), len(order)) if t._spec.shape[d] != 1] for t in left]
-    done: set[int] = set()
-    for k, t in enumerate(left[1:], 1):
-        waiting = {d for dims in later[k + 1 :] for d in dims}
-        now = [d for d in range(len(result), len(order)) if d not in waiting and d not in done]
-        whole = pair(whole, t, now)
-        done.update(now)
-    rest = [d for d in range(len(result), len(order)) if d not in done]
-    if rest:
-        whole = whole.sum(rest, True)
-    if summed:
-        whole = whole.reshape(tuple(whole._spec.shape)[: len(result)])
-    return whole
+    shapes = tuple([t._spec.shape for t in operands])
+    first, products, last = prepared(labels, output, shapes)
+    whole = applied(operands[0], first[0])
+    for t, steps, (left, right, kind, after) in zip(operands[1:], first[1:], products, strict=True):
+        whole = multiply(kind, applied(whole, left), applied(applied(t, steps), right))
+        whole = applied(whole, after)
+    return applied(whole, last)
 
 
 def einsum(*args):
@@ -308,16 +343,15 @@ def tensordot(a, b, dims=2, out=None):
             )
         a, b = (a.sum(x, True), b) if sb[y] == 1 else (a, b.sum(y, True))
     first, second = [d % len(sa) for d in first], [d % len(sb) for d in second]
-    rows, columns = _others([first], len(sa)), _others([second], len(sb))
-    shape = [*(sa[d] for d in rows), *(sb[d] for d in columns)]
-    k = math.prod(a._spec.shape[d] for d in first)
-    m, n = math.prod(sa[d] for d in rows), math.prod(sb[d] for d in columns)
-    result = mm_op(
-        a.permute(rows + first).reshape(m, k),
-        b.permute(second + columns).reshape(k, n),
-        False,
-        False,
-    ).reshape(shape)
+    every = list(range(len(sa))), list(range(len(sb)))
+    rows, columns = (
+        [d for d in every[0] if d not in first],
+        [d for d in every[1] if d not in second],
+    )
+    left = applied(a, grouped(every[0], list(a._spec.shape), [rows, first]))
+    right = applied(b, grouped(every[1], list(b._spec.shape), [second, columns]))
+    result = mm_op(left, right, False, False)
+    result = result.reshape([*(sa[d] for d in rows), *(sb[d] for d in columns)])
     if out is None:
         return result
     if out._spec.dtype is not result._spec.dtype:
