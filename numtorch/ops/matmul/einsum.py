@@ -326,12 +326,29 @@ def tensordot(a, b, dims=2, out=None):
     lists of dimensions.
     """
     tensors("tensordot", a=a, b=b)
-    sa, sb = tuple(a._spec.shape), tuple(b._spec.shape)
+    sa, sb = a._spec.shape, b._spec.shape
     first, second = _dimensions(dims, len(sa), len(sb))
     if len(first) != len(second):
         raise RuntimeError("both dimension lists should have same length")
     if a._spec.dtype is not b._spec.dtype:
         raise RuntimeError("both inputs should have same dtype")
+    left, right, after = contraction(sa, sb, tuple(first), tuple(second))
+    result = applied(mm_op(applied(a, left), applied(b, right), False, False), after)
+    if out is None:
+        return result
+    if out._spec.dtype is not result._spec.dtype:
+        wanted, given = C_NAMES[result._spec.dtype.name], C_NAMES[out._spec.dtype.name]
+        raise RuntimeError(
+            f"tensordot(): expected out tensor to have dtype {wanted}, but got {given}"
+        )
+    return to_out(result, out, "tensordot", exact=True)
+
+
+@functools.lru_cache(1024)
+def contraction(sa: tuple, sb: tuple, first: tuple, second: tuple) -> tuple[Steps, Steps, Steps]:
+    """The steps of both operands of `tensordot`, and of their product."""
+    shapes = list(sa), list(sb)
+    before: tuple[Steps, Steps] = [], []
     for x, y in zip(first, second, strict=True):
         if sa[x] == sb[y]:
             continue
@@ -341,25 +358,17 @@ def tensordot(a, b, dims=2, out=None):
                 f"second has size {sb[y]} "
                 f"in dim {y}"
             )
-        a, b = (a.sum(x, True), b) if sb[y] == 1 else (a, b.sum(y, True))
-    first, second = [d % len(sa) for d in first], [d % len(sb) for d in second]
-    every = list(range(len(sa))), list(range(len(sb)))
-    rows, columns = (
-        [d for d in every[0] if d not in first],
-        [d for d in every[1] if d not in second],
-    )
-    left = applied(a, grouped(every[0], list(a._spec.shape), [rows, first]))
-    right = applied(b, grouped(every[1], list(b._spec.shape), [second, columns]))
-    result = mm_op(left, right, False, False)
-    result = result.reshape([*(sa[d] for d in rows), *(sb[d] for d in columns)])
-    if out is None:
-        return result
-    if out._spec.dtype is not result._spec.dtype:
-        wanted, given = C_NAMES[result._spec.dtype.name], C_NAMES[out._spec.dtype.name]
-        raise RuntimeError(
-            f"tensordot(): expected out tensor to have dtype {wanted}, but got {given}"
-        )
-    return to_out(result, out, "tensordot", exact=True)
+        of, d = (0, x) if sb[y] == 1 else (1, y)
+        before[of].append(("sum", (d, True)))
+        shapes[of][d] = 1
+    first, second = (tuple([d % len(s) for d in ds]) for s, ds in ((sa, first), (sb, second)))
+    rows = [d for d in range(len(sa)) if d not in first]
+    columns = [d for d in range(len(sb)) if d not in second]
+    left = grouped(list(range(len(sa))), shapes[0], [rows, list(first)])
+    right = grouped(list(range(len(sb))), shapes[1], [list(second), columns])
+    shape = [*(sa[d] for d in rows), *(sb[d] for d in columns)]
+    matrix = len(rows) == len(columns) == 1
+    return before[0] + left, before[1] + right, [] if matrix else [("reshape", (shape,))]
 
 
 def _dimensions(dims, na: int, nb: int):
