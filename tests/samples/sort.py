@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .model import case, error, op, t
+from .model import case, error, index, op, t
 
 D = t(3, 5, distinct=True)
 B = t(2, 6, 3, distinct=True)
@@ -39,6 +39,12 @@ def median(x, dim=None, keepdim=False):
     return nth(x, (x.shape[dim] + 1) // 2 if x.ndim else 1, dim, keepdim)
 
 
+def bincount(x, weights=None, minlength=0):
+    found = np.bincount(x, weights, minlength)
+    floating = weights is not None and weights.dtype.kind == "f"
+    return found.astype(weights.dtype) if floating else found
+
+
 SAMPLES = [
     op("sort", case(D), case(B, 1, True), case(t()), case(D, stable=True, dim=0), ref=sort,
        dtypes=DISTINCT),
@@ -67,6 +73,12 @@ SAMPLES = [
     op("searchsorted", case(t(1), t(5), right=True), case(t(0), t(5)),
        case(t(1), t(), out_int32=True), dtypes=("float32",), grad=False, method=False),
     op("bucketize", case(t(3, 4), t(1)), dtypes=DISTINCT, grad=False),
+    op("bincount", case(index(9, high=5)), case(index(4, high=3), minlength=6),
+       case(index(7, high=4, dtype="uint8")), case(index(0, high=2), minlength=2),
+       case(index(9, high=5), t(9)), case(index(9, high=5), weights=index(9, high=7)),
+       ref=bincount, grad=False),
+    op("histc", case(t(50)), case(t(4, 9), bins=7), case(t(40), 5, -1.0, 1.5), case(t(3), 4, 2, 2),
+       case(t(0), 3), grad=False, out=True),
 ]  # fmt: skip
 ERRORS = [
     error("sort", case(t(3, 4), 2), IndexError, "Dimension out of range"),
@@ -83,5 +95,14 @@ ERRORS = [
     error("searchsorted", case(t(3, 4), t(2, 3)), RuntimeError, "first N-1 dimensions"),
     error("searchsorted", case(t(), t(3)), RuntimeError, "should have positive dimension"),
     error("searchsorted", case(t(3), t(2), sorter=t(3)), RuntimeError, "must be a tensor of long"),
+    error("bincount", case(index(3, low=-2, high=-1)), RuntimeError, "1-d non-negative integral"),
+    error("bincount", case(index(3, 2, high=4)), RuntimeError, "1-d non-negative integral inputs"),
+    error("bincount", case(index(3, high=4), t(2)), RuntimeError, "same length as input"),
+    error("bincount", case(index(3, high=4), None, -1), RuntimeError, "minlength should be >= 0"),
+    error("bincount", case(t(3)), NotImplementedError, "not implemented for 'Float'"),
+    error("histc", case(t(3), 0), RuntimeError, "bins must be > 0"),
+    error("histc", case(t(3), 4, 2, 1), RuntimeError, "max must be larger than min"),
+    error("histc", case(t(3), 4, 0, float("inf")), RuntimeError, "is not finite"),
+    error("histc", case(t(3)), NotImplementedError, "not implemented for 'Int'", "int32"),
     error("bucketize", case(t(3), t(3, 4)), RuntimeError, "boundaries tensor must be 1 dimension"),
 ]  # fmt: skip

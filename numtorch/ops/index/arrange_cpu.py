@@ -4,13 +4,34 @@ import math
 
 import numpy as np
 
-from ...backends.cpu.jit import kernel, prange
+from ...backends.cpu.jit import bind, inline, kernel, prange
+from ...backends.cpu.moves import bits_of, move_run
 from ...backends.registry import contiguous
 from ..pointwise.cpu import launch_loop
 from ..pointwise.define import type_name
-from .arrange_map import moves, segments_of
+from .arrange_map import cut_up, moves, segments_of
+from .reverse import reverse_run
+from .walk import split
 
 __all__ = ["diag_embed_op", "flip_op", "repeat_index_op", "roll_op", "triangle_op"]
+
+
+PIECE = 16384  # elements of the longest segment, where rows are few
+PIECES = 16  # parts of such a row
+
+
+@inline
+def source_of(table, sizes, starts, ndim, r):
+    """Where row r is read from, from the place of each index of each dimension."""
+    a = 0
+    for e in range(ndim - 1):
+        d = ndim - 1 - e
+        rest = r // sizes[d]
+        a += table[starts[d] + r - rest * sizes[d]]
+        r = rest
+    if ndim > 0:
+        a += table[r]
+    return a
 
 
 @kernel
@@ -20,45 +41,41 @@ def move_rows(x, out, table, sizes, starts, ndim, rows, run, step):
 
     `table` holds, for each index of each dimension, the place that it is read from.
     """
-    for r in prange(rows):
-        rest = r + 0  # a copy: the loop variable of a prange must not change
-        a = 0
-        for e in range(ndim):
-            d = ndim - 1 - e
-            a += table[starts[d] + rest % sizes[d]]
-            rest //= sizes[d]
-        for i in range(run):
-            out[r * run + i] = x[a + i * step]
+    for row in prange(rows):
+        r = np.int64(row)
+        a = source_of(table, sizes, starts, ndim, r)
+        if step == 1:
+            move_run(x, a, out, r * run, run)
+        else:
+            for i in range(run):
+                out[r * run + i] = x[a + i * step]
 
 
 @kernel
-def move_segments(x, out, table, sizes, starts, ndim, rows, width, segments, count):
+def move_segments(x, out, table, sizes, starts, ndim, rows, width, segments, count, parts):
     """As `move_rows`, where the last dimension is read in segments: (start, length, place, step) of
     each.
 
-    One iteration of the parallel loop owns one row.
+    One iteration of the parallel loop owns one of the equal parts of a row's segments.
     """
-    for r in prange(rows):
-        rest = r + 0
-        a = 0
-        for e in range(ndim):
-            d = ndim - 1 - e
-            a += table[starts[d] + rest % sizes[d]]
-            rest //= sizes[d]
-        for s in range(count):
-            b = r * width + segments[4 * s]
+    for item in prange(rows * parts):
+        r, part = split(np.int64(item), parts)
+        a = source_of(table, sizes, starts, ndim, r)
+        low, high = 0, count
+        if parts > 1:
+            low, high = part * count // parts, (part + 1) * count // parts
+        for s in range(low, high):
+            to = r * width + segments[4 * s]
             n = segments[4 * s + 1]
             p = a + segments[4 * s + 2]
             step = segments[4 * s + 3]
             if step == 1:
-                for i in range(n):
-                    out[b + i] = x[p + i]
+                move_run(x, p, out, to, n)
             elif step == -1:
-                for i in range(n):
-                    out[b + i] = x[p - i]
+                reverse_run(x, p, out, to, n)
             else:
                 for i in range(n):
-                    out[b + i] = x[p + i * step]
+                    out[to + i] = x[p + i * step]
 
 
 @kernel
@@ -122,14 +139,16 @@ def _move(input, out, maps):
     if not out.numel:
         return lambda x, y: None
     table, sizes, starts, ndim, run, step = moves(input, maps)
-    if run > 1:
-        numbers = ndim, out.numel // run, run, step
-        f = move_rows.compile(input, out, table, sizes, starts, *numbers, work=2 * out.numel)
-        return lambda x, y: f(x, y, table, sizes, starts, *numbers)
-    cuts = segments_of(table[starts[-1] :])
-    numbers = ndim - 1, out.numel // int(sizes[-1]), int(sizes[-1]), cuts, len(cuts) // 4
-    f = move_segments.compile(input, out, table, sizes, starts, *numbers, work=2 * out.numel)
-    return lambda x, y: f(x, y, table, sizes, starts, *numbers)
+    bits, width, work = bits_of(input.dtype.np), int(sizes[-1]), 2 * out.numel
+    cuts = segments_of(table[starts[-1] :], run if step == 1 else 0)
+    if run > 1 and cuts is None:
+        facts = table, sizes, starts, ndim, out.numel // run, run, step
+        return bind(move_rows.compile(bits, bits, *facts, work=work), 2, *facts)
+    rows, parts = out.numel // (width * run), 1
+    if rows < PIECES and width * run > PIECE:
+        cuts, parts = cut_up(cuts, PIECE), PIECES
+    facts = table, sizes, starts, ndim - 1, rows, width * run, cuts, len(cuts) // 4, parts
+    return bind(move_segments.compile(bits, bits, *facts, work=work), 2, *facts)
 
 
 def flip_op(input, out, *, dims):

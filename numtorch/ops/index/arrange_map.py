@@ -24,9 +24,9 @@ def moves(input, maps):
     return table, np.array(shape[:behind], np.int64), starts, behind, run, step
 
 
-def segments_of(places):
+def segments_of(places, run=1):
     """Evenly spaced parts of a dimension's table, as start, length, place, step of each, in one
-    array.
+    array; None where each place begins a run of elements, and these do not follow each other.
     """
     steps = np.diff(places)
     ends = [0, *(np.flatnonzero(np.diff(steps)) + 2).tolist(), len(places)]
@@ -35,7 +35,18 @@ def segments_of(places):
     for end in ends[1:]:
         if end <= first:
             continue
-        step = int(places[first + 1] - places[first]) if end - first > 1 else 1
-        found += [first, end - first, int(places[first]), step]
+        step = int(places[first + 1] - places[first]) if end - first > 1 else run
+        if run != 1 and step != run:
+            return None
+        found += [first * run, (end - first) * run, int(places[first]), step if run == 1 else 1]
         first = end
+    return np.array(found, np.int64)
+
+
+def cut_up(segments, longest: int):
+    """The same segments, none with more than `longest` elements."""
+    found = []
+    for first, n, place, step in segments.reshape(-1, 4).tolist():
+        for i in range(0, n, longest):
+            found += [first + i, min(longest, n - i), place + i * step, step]
     return np.array(found, np.int64)

@@ -14,6 +14,7 @@ from ...backends.cuda.jit import bind, cuda, grid, inline, kernel
 from ...backends.registry import contiguous
 from ...core.dtype import int64
 from ...core.spec import Spec
+from .counts_cuda import *  # noqa: F403
 
 
 @inline
