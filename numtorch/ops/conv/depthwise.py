@@ -18,7 +18,7 @@ from .depthwise_tile import plane_tile, reach_of, spread_tile, sum_lanes, taps_t
 from .planes import scratch
 
 MAX_TAPS = 49  # a tile is unrolled over them
-ROWS = (2, 1), (7, 4, 2, 1)  # of a tile, with 16 and 32 registers; 7 divides many images
+ROWS = (4, 2, 1), (7, 4, 2, 1)  # of a tile, with 16 and 32 registers; 7 divides many images
 
 
 def flat(sizes) -> bool:
@@ -128,12 +128,14 @@ def flat_table(lines) -> np.ndarray:
 
 
 def shape_of(axes):
-    """(rows, unit, step) of a tile for these axes: the output rows, fewest of them left over."""
+    """(rows, unit, step) of a tile for these axes. Output rows are done again where they do not
+    divide, and fewer than four take the time of four: the multiply-adds wait for each other.
+    """
     _, count, _, sh, _, dh = axes[1]
     _, _, _, sw, _, dw = axes[2]
     apart = dh // math.gcd(sh, dh)
     fitting = [r for r in ROWS[registers()[1] >= 32] if r <= max(1, count // apart)]
-    rows = min(fitting, key=lambda r: (-(-count // r) * r, -r))
+    rows = min(fitting, key=lambda r: (-(-count // r) * max(4, r), -r))
     return rows, sh // math.gcd(sh, dh), 1 if sw == 1 else 2 if sw == 2 and dw == 1 else 0
 
 

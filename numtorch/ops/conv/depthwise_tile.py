@@ -14,6 +14,7 @@ import functools
 
 from ...backends.cpu.simd import (
     I64,
+    add,
     add_lanes,
     as_mask,
     integer,
@@ -175,7 +176,11 @@ def plane_tile(kh: int, kw: int, rows: int, unit: int, step: int, summed: bool):
             ) = args
             vector, size = vector_of(x)
             x_, weight_, out_ = b.gep(x_, [at_]), b.gep(weight_, [first_]), b.gep(out_, [to_])
-            begin = [splat(b, start_, vector)] * rows
+            # Two sums for each row: a multiply-add takes four cycles, so eight must be under way.
+            zero = ir.Constant(vector, None)
+            begin = [splat(b, start_, vector)] * rows + [zero] * (
+                rows if rows <= 4 < kh * kw else 0
+            )
 
             def weights_from(taps):
                 places = [b.gep(taps, [b.mul(integer(t), w_step_)]) for t in range(kh * kw)]
@@ -193,7 +198,8 @@ def plane_tile(kh: int, kw: int, rows: int, unit: int, step: int, summed: bool):
                     found = load_taps(lines[a])
                     for j, pixels in enumerate(found):
                         for r, i in users:
-                            sums[r] = multiply_add(b, weights[i * kw + j], pixels, sums[r])
+                            n = (i * kw + j) % (len(sums) // rows) * rows + r
+                            sums[n] = multiply_add(b, weights[i * kw + j], pixels, sums[n])
                 return sums
 
             weights = None if summed else weights_from(weight_)
@@ -217,6 +223,9 @@ def plane_tile(kh: int, kw: int, rows: int, unit: int, step: int, summed: bool):
                 sums = close(add_plane(sums, weights_from(taps), rows_from(source)))
             else:
                 sums = add_plane(begin, weights, lines)
+            for n in range(rows, len(sums)):
+                sums[n - rows] = add(b, sums[n - rows], sums[n])
+            sums = sums[:rows]
             store_lanes(b, sums, [b.gep(target, [right]) for target in targets], bits, size)
             close_columns([])
             close_rows([])
