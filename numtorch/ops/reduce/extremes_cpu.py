@@ -13,11 +13,10 @@ from ...backends.cpu.moves import bits_of, pick_run, scratch
 from ...core.dtype import bool_
 from . import table
 from .geometry import Order, dims_of
-from .loops import fold_of, reduce_loop
+from .loops import COLUMNS, PICKED, fold_of, reduce_loop
 
 __all__ = ["argmax_op", "argmin_op", "max_dim_op", "min_dim_op"]
-ACROSS = 512  # columns that one iteration of `extremes_down` owns
-CHUNK = 1 << 17  # elements that it owns, if there are few results
+CHUNK = 1 << 17  # elements that one iteration owns, if there are few results
 SEARCHED = 256  # elements that are searched at once
 
 
@@ -72,8 +71,6 @@ def find_along(x, values, indices, table, nk, rows, n, apart):
     """indices[k] = the first index at which x has values[k].
 
     One iteration of the parallel loop owns one k.
-
-    Blocks are counted first, which vectorizes; the one with a hit is searched.
     """
     for piece in prange(rows):
         held = scratch(x)
@@ -84,6 +81,7 @@ def find_along(x, values, indices, table, nk, rows, n, apart):
             base += rest % table[d] * table[d + 1]
             rest //= table[d]
         value = values[k]
+        bad = value != value
         begin, found = 0, -1
         while begin < n and found < 0:
             count = min(n - begin, SEARCHED)
@@ -91,17 +89,13 @@ def find_along(x, values, indices, table, nk, rows, n, apart):
             if apart != 1:
                 pick_run(x, base + begin * apart, apart, held, 0, count)
                 source, at = held, 0
-            hits = np.int32(1)
-            if value == value:
-                hits = np.int32(0)
-                for j in range(count):
-                    hits = np.int32(hits + np.int32(source[at + j] == value))
-            if hits > 0:
-                for j in range(count):
-                    v = source[at + j]
-                    if v == value or (v != v and value != value):
-                        found = begin + j
-                        break
+            place = np.int32(SEARCHED)  # the least index, which vectorizes
+            for j in range(count):
+                v = source[at + j]
+                hit = (v == value) | ((v != v) & bad)
+                place = min(place, np.int32(j) if hit else np.int32(SEARCHED))
+            if place < SEARCHED:
+                found = begin + place
             begin += count
         indices[k] = found
 
@@ -115,11 +109,12 @@ def _down_columns(largest, order, input, values, indices):
     rows = math.prod(size for size, _ in kept)
     fold = fold_of(n, apart, width, step)
     count, tail, wide = n // fold, n % fold * width, width * fold
-    group = max(64, CHUNK // wide)
-    chunks = 1 if rows * -(-wide // ACROSS) >= 16 else -(-count // group)
+    group, block = max(64, CHUNK // wide), COLUMNS if step == 1 else PICKED
+    chunks = 1 if rows * -(-wide // block) >= 16 else -(-count // group)
     group = count if chunks == 1 else group
     geometry = np.array([x for pair in kept for x in pair] or [0], np.int64)
-    numbers = (len(kept), rows, wide, step, count, tail, apart * fold, group, chunks, int(largest))
+    numbers = (len(kept), rows, wide, step, count, tail, apart * fold, group, chunks)
+    numbers = (*numbers, block, int(largest))
     work = order.results * n // 4
     x, v = (bits_of(s.dtype.np) if s.dtype is bool_ else s for s in (input, values))
     run = extremes_down.compile(x, v, indices, geometry, *numbers, work=work)
@@ -139,19 +134,19 @@ def _down_columns(largest, order, input, values, indices):
 
 @kernel
 def extremes_down(
-    x, values, indices, table, nk, rows, width, step, n, tail, apart, group, chunks, largest
+    x, values, indices, table, nk, rows, width, step, n, tail, apart, group, chunks, block, largest
 ):
     """values[k] = the largest or smallest element of column k of a chunk of rows, indices[k] = the
     first row that has it; `tail` elements follow the last whole row.
 
-    One iteration of the parallel loop owns ACROSS columns of a chunk.
+    One iteration of the parallel loop owns `block` columns of a chunk.
     """
-    across = (width + ACROSS - 1) // ACROSS
+    across = (width + block - 1) // block
     for piece in prange(rows * chunks * across):
         held = scratch(x)
         item = np.int64(piece)
         part = item // across
-        left = (item - part * across) * ACROSS
+        left = (item - part * across) * block
         k = part // chunks
         first = (part - k * chunks) * group
         last = min(first + group, n)
@@ -160,7 +155,7 @@ def extremes_down(
             d = 2 * (nk - 1 - e)
             base += rest % table[d] * table[d + 1]
             rest //= table[d]
-        to, w = part * width + left, min(ACROSS, width - left)
+        to, w = part * width + left, min(block, width - left)
         for j in range(w):
             values[to + j] = x[base + first * apart + j * step]
             indices[to + j] = first

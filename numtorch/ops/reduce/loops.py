@@ -23,7 +23,7 @@ from ...backends.cpu.vmath import exp32, exp64
 from ...core.dtype import BY_NAME
 from ..pointwise.define import substitute
 from .geometry import Order
-from .runs import largest_run, smallest_run
+from .runs import largest_run, product_run, smallest_run, sum_run
 from .table import Reduction, name_of
 
 globals().update(
@@ -39,14 +39,16 @@ __all__ = [
     "order_key32",
     "order_key64",
     "pick_run",
+    "product_run",
     "reduce_loop",
     "scratch",
     "smallest_run",
+    "sum_run",
 ]
 BLOCK = 4096  # elements of one result that are accumulated in the narrow type
 CHUNK = 65536  # elements that one iteration of the parallel loop owns, if there are few results
-RUN = 64  # elements in a row from which `Reduction.run` is worth its beginning and end
 COLUMNS = 512  # results that one iteration owns
+PICKED = 128  # the same where these are not neighbours: as many whole rows stay in the L1 cache
 NARROW, FOLDED = 64, 4096  # columns, and elements of a result, from which rows are not folded; are
 ROWS = 1024  # rows that one iteration owns: bounds the rounding error of a column
 for _bits in (8, 16, 32, 64):
@@ -262,7 +264,7 @@ def _along_rows(r, order, examples, out, scale):
     (n, step), outer = (
         (order.reduced[-1], order.reduced[:-1]) if order.reduced else ((order.count, 1), [])
     )
-    if r.run and n < RUN:
+    if r.run and (n < r.shortest or name_of(examples[0].dtype) != r.compute):
         r = replace(r, run="")
     m = math.prod(size for size, _ in outer)
     table = _table(*order.kept, *outer)
@@ -297,14 +299,15 @@ def _down_columns(r, order, examples, out, scale):
         m, tail, width = m // fold, m % fold * width, width * fold
         reduced = [(m, reduced[0][1] * fold)]
     table = _table(*kept, *reduced)
-    across = -(-width // COLUMNS)
-    group = max(64, min(ROWS, CHUNK // max(min(width, COLUMNS), 1)))
+    block = COLUMNS if step == 1 else PICKED
+    across = -(-width // block)
+    group = max(64, min(ROWS, CHUNK // max(min(width, block), 1)))
     chunks = 1 if m <= 2 * group or (results * across >= 16 and m <= 4 * ROWS) else -(-m // group)
     if chunks == 1:
         group = m
     parts, whole = (results, chunks * fold, width // fold), chunks * fold == 1
     numbers = (len(kept), len(reduced), results, width, step, m, tail, group, chunks, int(whole))
-    numbers = (*numbers, COLUMNS)
+    numbers = (*numbers, block)
     target = out if whole else out.like(parts)
     work = order.results * order.count // 8  # eight elements are one vector operation
     run = kernel_of(r, "columns").compile(*examples[:-1], target, table, *numbers, scale, work=work)

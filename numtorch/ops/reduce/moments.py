@@ -15,10 +15,7 @@ __all__ = ["std", "std_mean", "var", "var_mean"]
 def _check(input, dim, correction, name: str) -> None:
     if not input.dtype.is_floating_point:
         raise RuntimeError("std and var only support floating point and complex dtypes")
-    if (
-        input.numel // max(reduced(input, dim, False, "").numel, 1) - correction <= 0
-        or not input.numel
-    ):
+    if count_of(input, dim) <= correction or not input.numel:
         warnings.warn(
             f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the "
             "reduction factor (input "

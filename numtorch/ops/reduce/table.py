@@ -26,6 +26,7 @@ class Reduction:
     finish: str = "acc"  # of acc and scale
     pairs: bool = False  # takes b
     run: str = ""  # on the CPU, a function that gives the `a` that counts of elements in a row
+    shortest: int = 0  # how many of these are worth its beginning and end
     columns: "Reduction | None" = (
         None  # what to do where results lie next to each other, if not the same
     )
@@ -63,7 +64,9 @@ def name_of(dtype: dtype) -> str:
 
 def total(dtype: dtype, finish: str = "acc") -> Reduction:
     """The sum; with `finish="acc / scale"` the mean."""
-    return _of("sum" if finish == "acc" else "mean", dtype, "0", "acc + v", finish=finish)
+    run = "sum_run" if dtype.is_floating_point else ""
+    title = "sum" if finish == "acc" else "mean"
+    return _of(title, dtype, "0", "acc + v", finish=finish, run=run)
 
 
 def nan_total(dtype: dtype) -> Reduction:
@@ -76,7 +79,9 @@ def product(dtype: dtype) -> Reduction:
     parts of a long row are subnormal numbers, each of which takes 150 cycles.
     """
     plain = _of("prod", dtype, "1", "acc * v")
-    return replace(plain, rows=replace(plain, narrow="float64")) if dtype is float32 else plain
+    if not dtype.is_floating_point:
+        return plain
+    return replace(plain, rows=replace(plain, narrow="float64", run="product_run"))
 
 
 # Bits, as `or` and `and` of truth values do not vectorize: 2 ns an element.
@@ -130,6 +135,7 @@ def extreme(dtype: dtype, largest: bool, element: str = "a") -> Reduction:
         f"order_key{bits}({element}, {best})",
         f"float_of_key{bits}(acc)",
         run=("largest_run" if largest else "smallest_run") if element == "a" else "",
+        shortest=64,
         columns=floats,
     )
 
