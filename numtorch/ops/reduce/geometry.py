@@ -22,8 +22,8 @@ def reduced_shape(shape, dims, keepdim: bool) -> tuple[int, ...]:
     return tuple(n for d, n in enumerate(shape) if d not in dims)
 
 
-# Elements of a result, and their bytes: up to here the inner loop runs over results, if it is longer.
-# 4000 rows of 10 float32 are summed in 10 us instead of 23; 16 float64 in 19 instead of 21.
+# Elements of a result, and their bytes: up to here the inner loop runs over results, if it is
+# longer. 4000 rows of 10 float32 are summed in 10 us instead of 23; of 16 float64 in 19 either way.
 SHORT, SHORT_BYTES = 24, 104
 
 
