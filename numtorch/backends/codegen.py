@@ -214,41 +214,50 @@ def streamed_source(loop: Loop, name: str) -> str:
     return "\n".join([*lines, "        release()"]) + "\n"
 
 
-def strided_source(loop: Loop, name: str) -> str:
+def strided_source(loop: Loop, name: str, steps: tuple[int, ...]) -> str:
     """CPU: any strides. `geometry` holds, for each outer dimension, its size and the strides of
-    operands and outputs; then the strides of the inner dimension.
+    operands and outputs; then the strides of the inner dimension, of which `steps` says which are
+    1 and 0 (an operand that is the same along a row); those are known when the kernel is compiled.
     """
-    arrays = [p for p, s in zip(loop.operands, loop.scalars, strict=True) if not s] + loop.outs
+    inputs = [p for p, s in zip(loop.operands, loop.scalars, strict=True) if not s]
+    arrays = inputs + loop.outs
     position = {p: k for k, p in enumerate(arrays)}
     width = len(arrays) + 1
+    step = dict(zip(arrays, steps, strict=True))
     lines = [f"def {name}({', '.join(loop.operands + loop.outs)}, geometry, outer, rows, count):"]
     lines.append(
         f'    """{loop.title}, any strides. One iteration of the parallel loop owns one row."""'
     )
     lines += [f"    {line}" for line in loop.hoisted()]
-    lines += [f"    q_{p} = geometry[outer * {width} + {k}]" for p, k in position.items()]
-    lines.append("    for row in prange(rows):")
-    lines.append(
-        "        rest = row + 0"
-    )  # not `row`: Numba refuses to change a parallel loop's index
-    lines += [f"        i_{p} = 0" for p in arrays]
     lines += [
-        "        for axis in range(outer):",
-        f"            entry = (outer - 1 - axis) * {width}",
+        f"    q_{p} = geometry[outer * {width} + {k}]"
+        for p, k in position.items()
+        if step[p] not in (0, 1)
     ]
-    lines += ["            step = rest % geometry[entry]", "            rest //= geometry[entry]"]
-    lines += [f"            i_{p} += step * geometry[entry + {k + 1}]" for p, k in position.items()]
-
-    def body(step: str) -> list[str]:
-        at_in = lambda i: f"i_p{i} + column{step.format(f'p{i}')}"  # noqa: E731
-        at_out = lambda k: f"i_out{k} + column{step.format(f'out{k}')}"  # noqa: E731
-        return loop.lines("for column in range(count):", at_in, at_out)
-
-    lines.append(f"        if {' and '.join(f'q_{p} == 1' for p in arrays)}:")
-    lines += [f"            {line}" for line in body("")]
-    lines.append("        else:")
-    lines += [f"            {line}" for line in body(" * q_{}")]
-    return "\n".join(lines) + "\n"
+    lines.append("    for row in prange(rows):")
+    # not `row`: Numba refuses to change a parallel loop's index
+    lines.append("        rest = row + 0")
+    lines += [f"        i_{p} = 0" for p in arrays]
+    # the outermost dimension needs no division
+    lines += [
+        "        for axis in range(outer - 1):",
+        f"            at = (outer - 1 - axis) * {width}",
+    ]
+    lines += ["            part = rest % geometry[at]", "            rest //= geometry[at]"]
+    lines += [f"            i_{p} += part * geometry[at + {k + 1}]" for p, k in position.items()]
+    lines += [f"        i_{p} += rest * geometry[{k + 1}]" for p, k in position.items()]
+    inner = copy.copy(loop)
+    same = [p in step and step[p] == 0 for p in loop.operands]
+    inner.scalars = tuple("row" if r else s for r, s in zip(same, loop.scalars, strict=True))
+    for n, p, t, r in zip(loop.names, loop.operands, loop.converts, same, strict=True):
+        lines += [f"        {n} = {t}({p}[i_{p}])"] * r
+    by = lambda p: "column" if step[p] == 1 else f"column * q_{p}"  # noqa: E731
+    body = inner.lines(
+        "for column in range(count):",
+        lambda i: f"i_p{i} + {by(f'p{i}')}",
+        lambda k: f"i_out{k} + {by(f'out{k}')}",
+    )
+    return "\n".join(lines + [f"        {line}" for line in body]) + "\n"
 
 
 def cuda_source(loop: Loop, name: str, index: str = "int64") -> str:

@@ -224,7 +224,7 @@ power_bool, floor_division_bool, modulo_bool = power_int, floor_division_int, mo
 
 
 _made: dict = {}
-_SOURCES = {"flat": flat_source, "streamed": streamed_source, "strided": strided_source}
+_SOURCES: dict = {"flat": flat_source, "streamed": streamed_source, "strided": strided_source}
 _divisions = "c_modulo|modulo|floor_division"
 _called = re.compile(rf"\b({'|'.join(vmath.__all__)}|power|{_divisions})\(")
 
@@ -234,14 +234,14 @@ def prelude(*expressions: str) -> tuple[str, ...]:
     return ("wide()",) if any(_called.search(e) for e in expressions) else ()
 
 
-def kernel_for(loop: Loop, form: str) -> Kernel:
-    """The kernel of a loop, "flat", "streamed" or "strided"; made once."""
-    key = (form, *loop.key())
+def kernel_for(loop: Loop, form: str, *facts) -> Kernel:
+    """The kernel of a loop, "flat", "streamed" or "strided" (with its `steps`); made once."""
+    key = (form, *facts, *loop.key())
     found = _made.get(key)
     if found is None:
         name = f"{loop.title}_{form}"
         loop.first = prelude(*loop.expressions)
-        text = _SOURCES[form](loop, name)
+        text = _SOURCES[form](loop, name, *facts)
         filename = f"<numtorch kernel {name} {len(_made)}>"
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
         scope = dict(globals())

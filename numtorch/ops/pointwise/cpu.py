@@ -70,7 +70,7 @@ def _by_exponent(converts, compute, specs, outs):
 
 def _checked_division(run):
     def checked(a, b, out):
-        if not np.all(b):
+        if np.count_nonzero(b) != np.size(b):
             raise RuntimeError("ZeroDivisionError: an integer is divided by zero")
         run(a, b, out)
 
@@ -102,14 +102,17 @@ def launch_loop(title, expressions, converts, compute, specs, outs):
         if size < STREAM or len(outs) > 1 or not outs[0].dtype.is_floating_point:
             return prepared("flat")
         return _past_caches(functools.cache(prepared), _read(loop))
+    if len(sizes) == 1:  # one row
+        sizes, strides = [1, *sizes], [[0, *s] for s in strides]
     outer, n = len(sizes) - 1, sizes[-1]
+    steps = tuple(s[-1] if s[-1] in (0, 1) else 2 for s in strides)
     table = []
     for d in range(outer):
         table += [sizes[d], *[s[d] for s in strides]]
     table += [s[-1] for s in strides]
     geometry = np.array(table, np.int64)
     rows = outs[0].numel // n if n else 0
-    run = kernel_for(loop, "strided").compile(*examples, *outs, geometry, 1, 1, 1, work=work)
+    run = kernel_for(loop, "strided", steps).compile(*examples, *outs, geometry, 1, 1, 1, work=work)
     return bind(run, len(specs) + len(outs), geometry, outer, rows, n)
 
 
