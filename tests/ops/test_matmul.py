@@ -171,7 +171,10 @@ def test_rows_of_expanded_and_permuted_tensors():
         assert np.array_equal(found.numpy(), wanted)
 
 
-@pytest.mark.parametrize("sizes", [(1, 200, 33), (1, 64, 1), (1, 5, 7), (2, 200, 33)], ids=str)
+FEW_ROWS = [(1, 200, 33), (1, 64, 1), (1, 5, 7), (2, 200, 33), (4, 64, 16), (3, 129, 1)]
+
+
+@pytest.mark.parametrize("sizes", FEW_ROWS, ids=str)
 @pytest.mark.parametrize("order", ["row", "column"])
 def test_linear_layers_of_few_rows(sizes, order):
     m, k, n = sizes

@@ -16,7 +16,7 @@ from ..pointwise.cpu import launch_loop
 from ..pointwise.define import type_name
 from .addends import added
 from .gemm import as_matrix, products
-from .gemv import SHORT, inner_product, matrix_vector, rows_with_bias
+from .gemv import FEW, SHORT, few_rows, inner_product, matrix_vector, rows_with_bias
 
 BLOCK = 64  # columns that one sum over rows keeps in float64
 
@@ -88,6 +88,9 @@ def _product(a, b, out, ta, tb, bias=None):
             return lambda x, y, o: run(y, x, o)
         if tb and k >= SHORT and b.strides[1] == 1:
             return rows_with_bias(b, vector, bias, row)
+    if 1 < m <= FEW and k >= SHORT and a.strides[int(not ta)] == b.strides[int(tb)] == 1:
+        rows = a.strided((m, k), (a.strides[1], 1)) if ta else a
+        return few_rows(rows, b if tb else b.strided((n, k), (b.strides[1], 1)), bias, out)
     return products(a, b, out, ta, tb, bias)
 
 
