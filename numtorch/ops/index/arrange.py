@@ -306,6 +306,19 @@ def _repeat_indices(repeats, output_size=None):
     return repeat_index_op(repeats, count)
 
 
+def _sum_each(g, _input, dim, repeats):
+    shape = _input.shape
+    split = view_op(contiguous(g), (*shape[: dim + 1], repeats, *shape[dim + 1 :]))
+    return split.sum(dim + 1)
+
+
+@primitive(vjp={"input": _sum_each}, module=ROOM, node_name="RepeatInterleaveBackward0")
+def repeat_each_op(input, *, dim, repeats):
+    """Each index of a dimension `repeats` times. (.., n, ..) -> (.., n * repeats, ..)"""
+    shape = input.shape
+    return input.like((*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :]))
+
+
 def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
     """Each element `repeats` times, a number or one number for each index of `dim` (None: of the
     flattened tensor).
@@ -334,8 +347,7 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
     repeats = as_index(repeats, "repeats", "repeat_interleave")
     if repeats < 0:
         raise RuntimeError("Repeats must be non-negative")
-    wide = expand_op(input.unsqueeze(dim + 1), (*shape[: dim + 1], repeats, *shape[dim + 1 :]))
-    return view_op(contiguous_op(wide), (*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :]))
+    return repeat_each_op(input, dim, repeats)
 
 
 METHODS = {

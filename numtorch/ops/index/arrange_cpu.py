@@ -7,13 +7,16 @@ import numpy as np
 from ...backends.cpu.jit import bind, inline, kernel, prange
 from ...backends.cpu.moves import bits_of, move_run
 from ...backends.registry import contiguous
+from ..copy.cpu import launch_copy
 from ..pointwise.cpu import launch_loop
 from ..pointwise.define import type_name
-from .arrange_map import cut_up, moves, segments_of
+from .arrange_map import cut_up, moves, repeated, segments_of
 from .reverse import reverse_run
 from .walk import split
 
-__all__ = ["diag_embed_op", "flip_op", "repeat_index_op", "roll_op", "triangle_op"]
+__all__ = [
+    "diag_embed_op", "flip_op", "repeat_each_op", "repeat_index_op", "roll_op", "triangle_op",
+]  # fmt: skip
 
 
 PIECE = 16384  # elements of the longest segment, where rows are few
@@ -216,3 +219,8 @@ def repeat_index_op(repeats, out, *, count):
     """Serial: where an index goes depends on all before it."""
     f, n = repeat_indices.compile(repeats, out, 1), repeats.numel
     return lambda r, y: f(r, y, n)
+
+
+def repeat_each_op(input, out, *, dim, repeats):
+    """A copy of a dimension of step 0."""
+    return launch_copy(*repeated(input, out, dim, repeats))

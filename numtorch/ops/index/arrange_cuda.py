@@ -10,10 +10,12 @@ from ...backends.cuda.jit import THREADS, cuda, grid, kernel
 from ...backends.registry import contiguous
 from ..pointwise.cuda import launch_loop
 from ..pointwise.define import type_name
-from .arrange_map import moves
+from .arrange_map import moves, repeated
 from .masks_cuda import CHUNK, chunk_starts
 
-__all__ = ["diag_embed_op", "flip_op", "repeat_index_op", "roll_op", "triangle_op"]
+__all__ = [
+    "diag_embed_op", "flip_op", "repeat_each_op", "repeat_index_op", "roll_op", "triangle_op",
+]  # fmt: skip
 
 
 @kernel
@@ -164,3 +166,10 @@ def repeat_index_op(repeats, out, *, count):
     find, counts, chunks, config = chunk_starts(repeats, whole=True)
     launch = repeat_indices.compile(repeats, counts, out, chunks, n)[config]
     return lambda r, y: launch(r, find(r), y, chunks, n)
+
+
+def repeat_each_op(input, out, *, dim, repeats):
+    """A copy of a dimension of step 0."""
+    name = type_name(input.dtype)
+    from_, to = repeated(input, out, dim, repeats)
+    return launch_loop("copy", ("a",), (name,), name, (from_,), (to,))

@@ -1,4 +1,4 @@
-"""Tables for the kernels that read each dimension in an order of its own (flip, roll)."""
+"""Tables and layouts for kernels that read dimensions in an order of their own."""
 
 import numpy as np
 
@@ -50,3 +50,14 @@ def cut_up(segments, longest: int):
         for i in range(0, n, longest):
             found += [first + i, min(longest, n - i), place + i * step, step]
     return np.array(found, np.int64)
+
+
+def repeated(input, out, dim: int, repeats: int):
+    """The Specs of a copy that repeats each index of a dimension: with a dimension of step 0 behind
+    it.
+    """
+    shape = (*input.shape[: dim + 1], repeats, *input.shape[dim + 1 :])
+    steps = (*input.strides[: dim + 1], 0, *input.strides[dim + 1 :])
+    down = out.strides[dim]
+    to = (*out.strides[:dim], down * repeats, down, *out.strides[dim + 1 :])
+    return input.strided(shape, steps), out.strided(shape, to)

@@ -5,8 +5,10 @@ one of them.
 import warnings
 
 from ...core import dtype as dtypes
+from ...core.device import CPU
 from ...core.generate import stub
 from ...core.inplace import replace
+from ...core.interp import runtime
 from ...core.op import primitive
 from ...core.shape import broadcast_shapes, wrap_dim
 from ...core.tensor import Tensor
@@ -81,14 +83,19 @@ def take_along_dim(input, indices, dim=None, *, out=None):
     if sizes:
         n, k = sizes[dim], wanted[dim]
         sizes[dim] = wanted[dim] = 1
-        common = list(broadcast_shapes(sizes, wanted))
-        input = input.expand(*common[:dim], n, *common[dim + 1 :])
-        indices = indices.expand(*common[:dim], k, *common[dim + 1 :])
-        if n:
-            indices = (
-                indices % n
-            )  # torch counts negative indices from the end here, and wraps all others
-    result = gather(input, dim, indices)
+        if sizes != wanted:
+            common = list(broadcast_shapes(sizes, wanted))
+            input = input.expand(*common[:dim], n, *common[dim + 1 :])
+            indices = indices.expand(*common[:dim], k, *common[dim + 1 :])
+        if n and (runtime["interp"] is not None or input._spec.device is not CPU):
+            indices = indices % n
+    try:
+        result = gather(input, dim, indices)
+    except RuntimeError:
+        if not input._spec.numel:
+            raise
+        # torch counts negative indices from the end here, and wraps all others
+        result = gather(input, dim, indices % input._spec.shape[dim] if sizes else indices)
     return deliver(result, out, "take_along_dim", input, indices)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...backends.cpu.jit import kernel, prange
+from ...backends.cpu.jit import bind, kernel, prange
 from ...backends.registry import contiguous
 
 __all__ = ["count_true_op", "masked_scatter_op", "nonzero_op", "true_positions_op"]
@@ -72,6 +72,8 @@ def count_true_op(input, out):
     n = input.numel
     blocks = -(-n // BLOCK)
     run = count_blocks.compile(input, out, 1, 1, 1, work=n)
+    if blocks == 1:
+        return bind(run, 2, 1, BLOCK, n)
 
     def count(x, y):
         counts = np.empty(blocks, np.int64)
@@ -84,8 +86,7 @@ def count_true_op(input, out):
 @contiguous
 def true_positions_op(input, out, *, count):
     """Serial: a position's place depends on all before it."""
-    run, n = positions.compile(input, out, 1), input.numel
-    return lambda x, y: run(x, y, n)
+    return bind(positions.compile(input, out, 1), 2, input.numel)
 
 
 @contiguous

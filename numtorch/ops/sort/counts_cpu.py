@@ -1,11 +1,11 @@
-"""CPU kernels of counting. Counts of a part of the elements each, joined in order."""
+"""CPU kernels of counting (of a part of the elements each, joined in order) and of changes."""
 
 import numpy as np
 
-from ...backends.cpu.jit import kernel, prange
+from ...backends.cpu.jit import bind, kernel, prange
 from ...backends.registry import contiguous
 
-__all__ = ["bincount_op", "histc_op"]
+__all__ = ["bincount_op", "histc_op", "starts_op"]
 PARTS, EACH = 16, 65536  # at most so many parts, of at least so many elements
 
 
@@ -43,6 +43,18 @@ def count_bins(x, found, n, bins, low, high, parts):
 
 
 @kernel
+def find_starts(x, out, n, width):
+    """out[i] = whether row i differs from the one before. One iteration of the parallel loop owns a
+    row.
+    """
+    for i in prange(n):
+        changed = i == 0
+        for j in range(i * width, (i + 1) * width if i > 0 else 0):
+            changed |= x[j] != x[j - width]
+        out[i] = changed
+
+
+@kernel
 def join_parts(found, out, size, parts):
     """out[v] = the sum of found[p, v] over the parts, in order."""
     T = out.dtype.type
@@ -56,6 +68,13 @@ def join_parts(found, out, size, parts):
 def parts_of(n: int, size: int) -> int:
     """As many parts as pay for joining them; of the sizes alone, so that sums are always equal."""
     return max(1, min(PARTS, n // max(EACH, 4 * size)))
+
+
+@contiguous
+def starts_op(values, out):
+    """Each row beside the one before."""
+    n, width = out.numel, values.numel // max(out.numel, 1)
+    return bind(find_starts.compile(values, out, n, width, work=values.numel), 2, n, width)
 
 
 @contiguous

@@ -5,7 +5,7 @@ sums are in any order.
 from ...backends.cuda.jit import cuda, grid, kernel
 from ...backends.registry import contiguous
 
-__all__ = ["bincount_op", "histc_op"]
+__all__ = ["bincount_op", "histc_op", "starts_op"]
 
 
 @kernel
@@ -36,6 +36,25 @@ def count_bins(x, out, n, bins, low, high):
         if v >= first and v <= last:
             b = int((v - first) * T(bins) / (last - first))
             cuda.atomic.add(out, min(b, bins - 1), T(1))
+
+
+@kernel
+def find_starts(x, out, n, width):
+    """out[i] = whether row i differs from the one before. A thread owns every grid-size-th row."""
+    for i in range(cuda.grid(1), n, cuda.gridsize(1)):
+        changed = i == 0
+        if i > 0:
+            for j in range(i * width, (i + 1) * width):
+                changed |= x[j] != x[j - width]
+        out[i] = changed
+
+
+@contiguous
+def starts_op(values, out):
+    """Each row beside the one before."""
+    n, width = out.numel, values.numel // max(out.numel, 1)
+    launch = find_starts.compile(values, out, n, width)[grid(n)]
+    return lambda x, y: launch(x, y, n, width)
 
 
 @contiguous

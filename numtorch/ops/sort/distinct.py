@@ -1,13 +1,20 @@
 """Distinct elements: `unique`, `unique_consecutive`. Sizes of results depend on the data."""
 
 from ...core import dtype as dtypes
+from ...core.op import primitive
 from ...core.shape import wrap_dim
 from ..create import arange, full, zeros
 from ..index.masks import positions
 from ..join import cat
-from .order import sort
+from .order import ROOM, sort
 
 __all__ = ["unique", "unique_consecutive"]
+
+
+@primitive(vjp={}, module=ROOM)
+def starts_op(values):
+    """Where a row (or element) differs from the one before. (n, ...) -> (n,)"""
+    return values.like(values.shape[:1], dtypes.bool_)
 
 
 def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
@@ -17,16 +24,17 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
     Then, where asked for: the index in the result of each element, and how often each occurs.
     Always sorted, whatever `sorted` says; each NaN is distinct.
     """
-    input = input.detach()
+    if input._node is not None:
+        input = input.detach()
     if dim is None:
-        values, order = sort(input.reshape(-1), 0)
-        starts = _starts(values)
+        values, order = sort(input if input._spec.ndim == 1 else input.reshape(-1), 0)
+        starts = starts_op(values)
         inverse_shape = tuple(input._spec.shape)
     else:
         rows, dim = _rows(input, dim, "unique")
         order = _lexicographic(rows)
         values = rows[order]
-        starts = _starts(values)
+        starts = starts_op(values)
         inverse_shape = (rows._spec.shape[0],)
     result = _unpacked(values[positions(starts)], input, dim)
     inverse = counts = None
@@ -51,7 +59,7 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
     else:
         values, dim = _rows(input, dim, "unique_consecutive")
         inverse_shape = (values._spec.shape[0],)
-    starts = _starts(values)
+    starts = starts_op(values)
     result = _unpacked(values[positions(starts)], input, dim)
     inverse = (starts.cumsum(0) - 1).reshape(inverse_shape) if return_inverse else None
     return _results(result, inverse, _lengths(starts) if return_counts else None)
@@ -81,7 +89,7 @@ def _unpacked(rows, input, dim):
     """Distinct rows as slices along `dim` again."""
     shape = list(input._spec.shape)
     if dim is None or not shape:
-        return rows.reshape(-1)
+        return rows if rows._spec.ndim == 1 else rows.reshape(-1)
     del shape[dim]
     return rows.reshape(rows._spec.shape[0], *shape).movedim(0, dim).contiguous()
 
@@ -93,16 +101,6 @@ def _lexicographic(rows):
     for column in range(width - 1, -1, -1):
         order = order[sort(rows[:, column][order], 0)[1]]
     return order
-
-
-def _starts(values):
-    """Where a row (or element) differs from the one before. (n, ...) -> (n,)"""
-    n = values._spec.shape[0]
-    first = full((min(n, 1),), True, dtype=dtypes.bool_, device=values._spec.device)
-    if n < 2:
-        return first
-    changed = values[1:] != values[:-1]
-    return cat([first, changed if changed._spec.ndim == 1 else changed.any(1)])
 
 
 def _lengths(starts):

@@ -78,7 +78,7 @@ def _search(sequence, input, out_int32, right, out, name):
         common = dtypes.promote_types(sequence._spec.dtype, input._spec.dtype)
         sequence, input = to_dtype(sequence, common), to_dtype(input, common)
     dtype = dtypes.int32 if out_int32 else dtypes.int64
-    found = searchsorted_op(sequence.detach(), input.detach(), bool(right), dtype)
+    found = searchsorted_op(sequence, input, bool(right), dtype)
     return found if out is None else to_out(found, out, name, exact=True)
 
 
