@@ -54,7 +54,9 @@ def linspace_op(input, *, start, end):
 
 
 fill_op = compare.fill_op.op
+_arange, _linspace = (generate.stub(f.op, "in_place") for f in (arange_op, linspace_op))
 _NUMBERS = {bool, int, float}
+_layouts: dict = register({})  # (dtype, shape, strides) of an array: its Spec, and its extent
 _allocators: dict = register({})  # (size, dtype, device): what `_allocator` says of them
 
 
@@ -279,7 +281,7 @@ def arange(
     t = new_empty_tensor(
         (n,), out._spec.dtype if out is not None else checked_dtype(dtype, "arange"), device
     )
-    t = generate.in_place(arange_op.op, (t,), (start, step))
+    _arange(t, start, step)
     if out is not None:
         return to_out(t, out, "arange")
     return t.requires_grad_() if requires_grad else t
@@ -291,7 +293,7 @@ def range(
     """start, start + step, ... up to and with `end`; torch deprecates it in favour of arange."""
     n = int((end - start) / step) + 1
     t = new_empty_tensor((n,), checked_dtype(dtype, "range"), device)
-    t = generate.in_place(arange_op.op, (t,), (start, step))
+    _arange(t, start, step)
     return (
         to_out(t, out, "range") if out is not None else t.requires_grad_() if requires_grad else t
     )
@@ -309,7 +311,7 @@ def linspace(
     )
     if t._spec.dtype is dtypes.bool_:
         raise RuntimeError("\"linspace_cpu\" not implemented for 'Bool'")
-    t = generate.in_place(linspace_op.op, (t,), (start, end))
+    _linspace(t, start, end)
     if out is not None:
         return to_out(t, out, "linspace")
     return t.requires_grad_() if requires_grad else t
@@ -414,6 +416,8 @@ def _to_array(data, dtype, name: str) -> np.ndarray:
             elif kind == "c":
                 raise TypeError("complex dtypes are not supported yet")
     if dtype is not None and array.dtype != dtype.np:
+        if array.dtype == np.float64 and dtype is dtypes.float32:  # without NumPy's warnings
+            return runtime["to_dtype"](from_array(array), dtype)._array
         with np.errstate(all="ignore"):
             array = array.astype(dtype.np)
     return array
@@ -439,7 +443,9 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
         t = data.detach().clone()
         t = t if dtype is None and device is None else t.to(device=device, dtype=dtype)
         return t.requires_grad_(requires_grad)
-    array = np.array(_to_array(data, dtype, "tensor"), order="C", copy=True)
+    array = _to_array(data, dtype, "tensor")
+    if not array.flags.c_contiguous or isinstance(data, np.ndarray | np.generic):
+        array = np.array(array, order="C")
     t = from_array(array)
     if device is not None:
         t = t.to(device)
@@ -448,6 +454,25 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
 
 def from_array(array: np.ndarray) -> Tensor:
     """A tensor on an array's own memory."""
+    key = array.dtype, array.shape, array.strides
+    found = _layouts.get(key)
+    if found is None:
+        found = _layout(array)
+        if len(_layouts) < LIMIT:
+            _layouts[key] = found
+    spec, extent = found
+    t = wrap(array, spec)
+    if extent is not None:
+        t._storage.array = np.lib.stride_tricks.as_strided(array, (extent,), (array.itemsize,))
+    if tape.inference_mode.get():
+        t._inference = True
+    return t
+
+
+def _layout(array: np.ndarray) -> tuple[Spec, int | None]:
+    """The spec of an array, and how long its storage is, if that is not the array: what lies
+    between the first element and the last.
+    """
     d = dtypes.from_numpy_dtype(array.dtype)
     item = array.itemsize
     strides = tuple(s // item for s in array.strides)
@@ -465,13 +490,7 @@ def from_array(array: np.ndarray) -> Tensor:
                 "by making a copy of your array with array.copy().) "
             )
     spec = Spec.of(array.shape, d, strides=None if array.flags.c_contiguous else strides)
-    t = wrap(array, spec)
-    if not spec.contiguous:  # the storage is what lies between the first element and the last
-        extent = shape.extent(spec.shape, spec.strides)
-        t._storage.array = np.lib.stride_tricks.as_strided(array, (extent,), (item,))
-    if tape.inference_mode.get():
-        t._inference = True
-    return t
+    return spec, None if spec.contiguous else shape.extent(spec.shape, spec.strides)
 
 
 def from_numpy(ndarray) -> Tensor:
