@@ -306,9 +306,10 @@ def setitem(self, index, value) -> None:
     kind = index.__class__
     if kind is int:
         target = select_first(self, index)
-    elif (kind is slice or kind is tuple) and (
-        found := basic(self, index if kind is tuple else (index,))
-    ) is not None:
+    elif (kind is slice and (found := slice_first(self, index)) is not None) or (
+        (kind is slice or kind is tuple)
+        and (found := basic(self, index if kind is tuple else (index,))) is not None
+    ):
         target = found
     elif kind is Tensor and index._spec.dtype in FAST and index._spec.shape and self._spec.shape:
         _write_at(self, [(0, index)], value, number)
