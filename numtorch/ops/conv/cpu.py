@@ -25,18 +25,24 @@ def pack_panels(weight, bias, panels, order, depth, groups, rows, height, group_
     """Weights in the order in which a tile reads them: a panel has `height` rows, their biases,
     then tap by tap.
 
-    One iteration of the parallel loop owns one output channel. The unused rows of a last panel stay
-    as they are.
+    One iteration of the parallel loop owns one panel. The unused rows of a last panel are zero.
     """
     in_group = (rows + height - 1) // height
-    for p in prange(groups * rows):
-        group, row = p // rows, p % rows
-        to = (group * in_group + row // height) * (depth + 1) * height + row % height
-        start = group * group_step + row * row_step
-        panels[to] = panels.dtype.type(0) if bias is None else bias[p]
+    for p in prange(groups * in_group):
+        group, row = p // in_group, p % in_group * height
+        to, start = p * (depth + 1) * height, group * group_step + row * row_step
+        here = min(height, rows - row)
+        for i in range(height):
+            panels[to + i] = panels.dtype.type(0)
+            if bias is not None:  # noqa: SIM102
+                if i < here:
+                    panels[to + i] = bias[group * rows + row + i]
         for k in range(depth):
             to += height
-            panels[to] = weight[start + order[k]]
+            for i in range(here):
+                panels[to + i] = weight[start + i * row_step + order[k]]
+            for i in range(here, height):
+                panels[to + i] = panels.dtype.type(0)
 
 
 @functools.cache
@@ -158,7 +164,6 @@ def correlate(x, weight, bias, out_channels, axes, kernel_size, groups, steps):
 
     n_panels = -(-out_channels // rows)
     panels_size = groups * n_panels * (depth + 1) * rows
-    padded_rows = out_channels % rows > 0
     slot = 0 if lay.direct else -(-(lay.elements + (vectors + 1) * lanes) // 64) * 64
     panels_first = n_panels * (depth + 1) * rows * itemsize > PANELS_FIRST_BYTES
     in_sizes, outer = [a.size for a in axes], lay.axis
@@ -179,8 +184,6 @@ def correlate(x, weight, bias, out_channels, axes, kernel_size, groups, steps):
         planes = scratch(planes_size, dtype) if planes_size else x
         # Lanes that are not stored compute with what no one wrote: with denormal numbers, in which
         # a multiply-add takes a hundred cycles, if that memory held integers before.
-        if padded_rows:
-            panels.fill(0)
         if planes_size:
             planes.fill(0)
         pack(weight, bias, panels, *pack_facts)
