@@ -106,7 +106,10 @@ def launch_loop(title, expressions, converts, compute, specs, outs):
     if len(sizes) == 1:  # one row
         sizes, strides = [1, *sizes], [[0, *s] for s in strides]
     outer, n = len(sizes) - 1, sizes[-1]
-    steps = tuple(s[-1] if s[-1] in (0, 1) else 2 for s in strides)
+    first_out = len(strides) - len(outs)  # an empty output may have stride 0
+    steps = tuple(
+        s[-1] if s[-1] == 1 or s[-1] == 0 and k < first_out else 2 for k, s in enumerate(strides)
+    )
     table = []
     for d in range(outer):
         table += [sizes[d], *[s[d] for s in strides]]
