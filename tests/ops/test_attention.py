@@ -48,8 +48,8 @@ def test_weights_are_their_plain_twins(dtype):
     end = keys * q
 
     @kernel
-    def run(w, keys, end):
-        weights.weigh(w, 0, end, end + 64, end + 128, keys)
+    def run(w, keys, end, queries):
+        weights.weigh(w, 0, end, end + 64, end + 128, queries, keys)
 
     @kernel
     def run_backward(w, keys, end):
@@ -63,14 +63,16 @@ def test_weights_are_their_plain_twins(dtype):
     slopes[:end] -= 9
     tolerance = 1e-6 if dtype == "float32" else 1e-14
     with np.errstate(all="ignore"):
-        for kernel_, plain, given, rest in (
-            (run, weights.plain_weigh, w, (0, end, end + 64, end + 128, keys)),
-            (run_backward, weights.plain_differentiate, slopes,
-             (0, end, 2 * end, 2 * end + 64, keys, 0.3)),
-        ):  # fmt: skip
+        forward = (run, weights.plain_weigh, w, (0, end, end + 64, end + 128))
+        backward = (
+            (run_backward, weights.plain_differentiate, slopes, (0, end, 2 * end, 2 * end + 64)),
+            (keys, 0.3), (keys, end),
+        )  # fmt: skip
+        cases = [(forward, (queries, keys), (keys, end, queries)) for queries in (1, 17, q)]
+        for (kernel_, plain, given, starts), rest, numbers in [*cases, backward]:
             got, want = given.copy(), given.copy()
-            kernel_.compile(got, 1, 1)(got, keys, end)
-            plain(want, *rest)
+            kernel_.compile(got, *numbers)(got, *numbers)
+            plain(want, *starts, *rest)
             np.testing.assert_allclose(got, want, tolerance, tolerance)
 
 

@@ -66,13 +66,13 @@ def attend(whole):
                 pack(q, start, pitch[0], count, depth, w, packed, scale / LN2)
                 for i in range(QUERIES):
                     w[most + i], w[total + i] = T(-np.inf), T(0)
-                for i in range(QUERIES * padded):
+                for i in range((count + ROWS - 1) // ROWS * ROWS * padded):
                     w[sums + i] = T(0)
                 end = min(keys, first + QUERIES) if causal else keys
                 for begin in range(0, end, KEYS):
                     n = min(KEYS, end - begin)
                     for j in range(0, n, ROWS):
-                        for i in range(0, QUERIES, step):
+                        for i in range(0, count, step):
                             score_tile(
                                 k, k_at + (begin + j) * pitch[1], pitch[1], 1, min(ROWS, n - j),
                                 w, packed + i, QUERIES, depth,
@@ -83,8 +83,8 @@ def attend(whole):
                         hide(w, scores, mask, at, pitch[4], pitch[5], count, n)
                     if causal:
                         hide_later(w, scores, begin - first, n)
-                    weigh(w, scores, most, total, shrink, n)
-                    for i in range(QUERIES):
+                    weigh(w, scores, most, total, shrink, count, n)
+                    for i in range(count):
                         factor = w[shrink + i]
                         for d in range(padded):
                             w[sums + i * padded + d] *= factor

@@ -12,6 +12,7 @@ from ...backends.cpu.simd import (
     call,
     integer,
     ir,
+    lanes_of,
     load,
     load_strided,
     loop,
@@ -74,14 +75,20 @@ def power_of_two(b, x):
     return b.fmul(power, b.bitcast(b.shl(whole, all_(shift, bits)), vector))
 
 
-def plain_weigh(w, scores, most, total, shrink, keys):
+def whole_pairs(w, queries) -> int:
+    """So many queries or more, as pairs of vectors hold."""
+    step = 2 * lanes_of(w.dtype.itemsize)
+    return -(-queries // step) * step
+
+
+def plain_weigh(w, scores, most, total, shrink, queries, keys):
     """Turn a block of scores into 2 ** (score - largest), and keep each query's running softmax.
 
     w[most:], w[total:] are the largest score so far and the sum of the powers so far, taken up to
     this block; w[shrink:] gets what earlier powers must be multiplied by.
     """
     zero = w.dtype.type(0)
-    for i in range(QUERIES):
+    for i in range(whole_pairs(w, queries)):
         high = w[most + i]
         for j in range(keys):
             x = w[scores + j * QUERIES + i]
@@ -96,10 +103,11 @@ def plain_weigh(w, scores, most, total, shrink, keys):
             w[total + i] += x
 
 
-def pairs(b, vector, body):
-    """Emit `body(offset)` for each pair of vectors of a row of QUERIES numbers."""
-    v, _, close = loop(b, integer(QUERIES // (2 * vector.count)), [])
-    body(b.mul(v, integer(2 * vector.count)))
+def pairs(b, vector, queries, body):
+    """Emit `body(offset)` for each pair of vectors that holds one of the queries (an int64 > 0)."""
+    step = 2 * vector.count
+    v, _, close = loop(b, b.udiv(b.add(queries, integer(step - 1)), integer(step)), [])
+    body(b.mul(v, integer(step)))
     close([])
 
 
@@ -112,11 +120,11 @@ def places(b, w, vector, start, offset, row=None):
 
 
 @vectorized(plain_weigh)
-def weigh(_, w, scores, most, total, shrink, keys):
-    """See `plain_weigh`; keys > 0."""
+def weigh(_, w, scores, most, total, shrink, queries, keys):
+    """See `plain_weigh`; queries > 0, keys > 0."""
 
     def codegen(context, b, signature, args):
-        w_, scores_, most_, total_, shrink_, keys_ = args
+        w_, scores_, most_, total_, shrink_, queries_, keys_ = args
         vector, size = vector_of(w)
         nothing = ir.Constant(vector, [float("-inf")] * vector.count)
         zero = ir.Constant(vector, None)
@@ -146,18 +154,18 @@ def weigh(_, w, scores, most, total, shrink, keys):
             write(powers, scores_, offset, j)
             write(close(list(map(b.fadd, sums, powers))), total_, offset)
 
-        pairs(b, vector, body)
+        pairs(b, vector, queries_, body)
         return context.get_dummy_value()
 
     i = types.intp
-    return types.void(w, i, i, i, i, i), codegen
+    return types.void(w, i, i, i, i, i, i), codegen
 
 
 def plain_hide(w, scores, mask, at, row, column, queries, keys):
     """Add a mask, in units of the natural logarithm, to scores to the base 2; or set those to -inf
     where a mask of bools is False. Queries from `queries` on get the last one's mask.
     """
-    for i in range(QUERIES):
+    for i in range(whole_pairs(w, queries)):
         for j in range(keys):
             value = mask[at + min(i, queries - 1) * row + j * column]
             if mask.dtype != np.bool_:
@@ -196,7 +204,7 @@ def hide(_, w, scores, mask, at, row, column, queries, keys):
                 store(b, score, p, size)
             close([])
 
-        pairs(b, vector, body)
+        pairs(b, vector, queries_, body)
         return context.get_dummy_value()
 
     i = types.intp
@@ -238,7 +246,7 @@ def differentiate(_, w, scores, grads, level, delta, keys, scale):
                 store(b, b.fmul(weight, slope), d, size)
             close([])
 
-        pairs(b, vector, body)
+        pairs(b, vector, integer(QUERIES), body)
         return context.get_dummy_value()
 
     i = types.intp
