@@ -22,7 +22,7 @@ PIXELS_WIDE, PIXELS_NARROW = (
     ((6, 2), (4, 2), (2, 4), (1, 6)),
 )
 CHANNELS_WIDE, CHANNELS_NARROW = ((6, 4), (8, 3), (8, 2), (8, 1)), ((6, 2), (8, 1))
-BLOCK_BYTES = 5 << 12  # of weights or gradients that stay in the L1 cache while others pass by
+BLOCK_BYTES = 512 * registers()[0]  # of weights or gradients that stay in the L1 cache
 STREAM_BYTES = 1 << 19  # an image above this comes from memory
 GATHER_CYCLES = 3  # for an element that strided columns are split into phases by
 # For a vector of neighbouring pixels and a tap of a plane's weight gradient, and for a vector of
