@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import numtorch as nt
+from numtorch.backends.cpu import moves
 from numtorch.backends.cpu.jit import kernel, prange
 from numtorch.ops.reduce import runs
 
@@ -37,6 +38,42 @@ def test_a_run_is_its_twin(dtype, special):
             x[at + RNG.integers(n)] = special
         extremes.compile(x, out, at, n)(x, out, at, n)
         wanted = [runs.plain_run(largest, x, at, n) for largest in (True, False)]
+        np.testing.assert_array_equal(out, wanted)
+
+
+@kernel
+def folds(x, out, at, n):
+    for _ in prange(1):
+        out[0] = runs.sum_run(x, at, n)
+        out[1] = runs.product_run(x, at, n)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sums_and_products_of_a_run(dtype):
+    out = np.zeros(2)
+    for n, at in itertools.product([0, 1, 7, 8, 15, 16, 17, 128, 129, 300], [0, 3]):
+        x = normal(at + n + 2, dtype=dtype)
+        x[:at], x[at + n :] = np.nan, np.nan
+        folds.compile(x, out, at, n)(x, out, at, n)
+        wanted = [runs.plain_fold(product, x, at, n) for product in (False, True)]
+        np.testing.assert_allclose(out, wanted, 1e-5, 1e-5)
+
+
+@kernel
+def picks(x, out, at, step, n):
+    for _ in prange(1):
+        moves.pick_run(x, at, step, out, 1, n)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "int16", "bool"])
+@pytest.mark.parametrize("step", [-2, 1, 2, 3, 16])
+def test_strided_elements_are_picked(dtype, step):
+    x = (3 * normal(5000)).astype(dtype)
+    for n in (1, 2, 15, 16, 17, 31, 32, 33, 100):
+        out, wanted = np.zeros(120, dtype), np.zeros(120, dtype)
+        at = 4900 if step < 0 else 4996 - (n - 1) * step
+        moves.plain_pick_run(x, at, step, wanted, 1, n)
+        picks.compile(x, out, at, step, n)(x, out, at, step, n)
         np.testing.assert_array_equal(out, wanted)
 
 
@@ -75,12 +112,16 @@ def to_float(view):
     return view if view.dtype.is_floating_point else view.double()
 
 
-@pytest.mark.parametrize("shape", [(300, 2), (301, 8), (9, 257), (1030, 33), (5, 70, 517)])
+@pytest.mark.parametrize(
+    "shape", [(300, 2), (301, 8), (9, 257), (1030, 33), (5, 70, 517), (40, 13), (3, 2001, 3)]
+)
 def test_short_rows_and_long_columns(shape):
     x = normal(*shape)
     x[1, 1] = np.nan
     for dim in range(len(shape)):
         check(x, nt.from_numpy(x), dim)
+        for part in (np.s_[..., ::2], np.s_[..., 1:]):
+            check(x[part], nt.from_numpy(x)[part], dim)
 
 
 def test_the_first_of_equal_elements_is_found():

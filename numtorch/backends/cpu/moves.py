@@ -132,7 +132,9 @@ def plain_pick_run(x, at, step, out, to, n):
 
 @vectorized(plain_pick_run)
 def pick_run(_, x, at, step, out, to, n):
-    """`plain_pick_run` by whole vectors: every other lane for a step of 2, else gathered."""
+    """`plain_pick_run` by whole vectors: every other lane for a step of 2, else gathered. `out` is
+    scratch memory: up to a vector's zeros may follow.
+    """
 
     def codegen(context, b, signature, args):
         x_, at_, step_, out_, to_, n_ = args
@@ -184,7 +186,8 @@ def pick_run(_, x, at, step, out, to, n):
         rest = b.sub(n_, first)
         with b.if_then(b.icmp_signed(">", rest, integer(0))):
             kept = as_mask(b, b.sub(b.shl(integer(1), rest), integer(1)), lanes)
-            store_where(b, gathered(first, kept), b.gep(target, [first]), kept, size)
+            # a whole vector: who reads it next would wait for a masked store
+            store(b, gathered(first, kept), b.gep(target, [first]), size)
         return nothing
 
     i = types.intp
