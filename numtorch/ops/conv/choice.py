@@ -28,6 +28,7 @@ GATHER_CYCLES = 3  # for an element that strided columns are split into phases b
 # For a vector of neighbouring pixels and a tap of a plane's weight gradient, and for a vector of
 # the output's gradient.
 PLANE_CYCLES, ROW_CYCLES = 1.2, 6
+TURN_CYCLES = 10  # for a vector of output channels of one pixel, which is transposed
 PACK_CYCLES = 1.5  # for an element of the weights that is put into a tile's order
 
 
@@ -108,15 +109,15 @@ def channels_win(itemsize: int, channels: int, out_channels: int, axes) -> bool:
     return by_channels < by_pixels
 
 
-def planes_win(
-    itemsize: int, channels: int, out_channels: int, counts, kernel_size, stride
-) -> bool:
-    """Whether a weight gradient is summed plane by plane (`depthwise.py`), pixels in the lanes: if
-    that takes half of the time, for it is one more kernel for each kernel size.
+def planes_win(itemsize, channels: int, out_channels: int, counts, kernel_size, stride) -> bool:
+    """Whether a weight gradient is summed plane by plane (`depthwise.py`), pixels in the lanes; of
+    several input channels, if that takes half of the time, for it is one more kernel to compile.
     """
     taps, pixels = channels * math.prod(kernel_size), math.prod(counts)
+    lanes = lanes_of(itemsize)
     by_channels = channels_in_lanes(itemsize, out_channels, pixels, taps).cycles
-    vectors = math.prod(counts[:-1]) * -(-counts[-1] // lanes_of(itemsize))
+    by_channels += TURN_CYCLES * pixels * -(-out_channels // lanes)
+    vectors = math.prod(counts[:-1]) * -(-counts[-1] // lanes)
     each = max(PLANE_CYCLES, ROW_CYCLES / math.prod(kernel_size))
     each *= 1 if stride[-1] == 1 else 2 if stride[-1] == 2 else 16
-    return 2 * vectors * out_channels * taps * each < by_channels
+    return vectors * out_channels * taps * each * (2 if channels > 1 else 1) < by_channels

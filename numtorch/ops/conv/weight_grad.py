@@ -124,7 +124,7 @@ def convolution_weight_grad(grad, input, out, *, kernel_size, stride, padding, d
     if not (grad.numel and input.numel):
         return lambda g, x, dw: dw.fill(0)
     sizes = geometry(input.shape[2:], grad.shape[2:], kernel_size, stride, padding, dilation)
-    if depthwise.fits(sizes, input.shape[1] // groups):
+    if groups > 1 and depthwise.fits(sizes, input.shape[1] // groups):
         return depthwise.weight_grad(grad, input, out, sizes)
     if pointwise.is_dense(sizes, groups):
         return pointwise.dense_weight_grad(grad, input, out)
