@@ -222,11 +222,11 @@ def _with_probabilities(input, target, weight, ignore_index, code, smoothing):
         )
     if smoothing > 0:
         target = target * (1 - smoothing) + smoothing / classes
-    values = -(log_softmax_op(input, dim) * target)
+    values = log_softmax_op(input, dim) * target
     if weight is not None:
         values = values * weight.reshape((-1,) + (1,) * (spec.ndim - 2) if spec.ndim > 1 else (-1,))
     if code == NONE:
-        return values.sum(dim)
+        return -values.sum(dim)
     if code == MEAN:
-        return values.sum() / (spec.numel // classes if classes else 0)
-    return values.sum()
+        return -(values.sum() / (spec.numel // classes if classes else 0))
+    return -values.sum()

@@ -1,4 +1,4 @@
-"""Normalization: seven passes over memory, forward and backward."""
+"""Normalization: five to seven passes over memory, forward and backward."""
 
 from ..case import Case, backward, normal
 
@@ -23,9 +23,21 @@ def _group_norm(lib, x, weight, bias):
     return lib.nn.functional.group_norm(x, 4, weight, bias)
 
 
+def _channels_last(lib, x, weight, bias):
+    return lib.nn.functional.batch_norm(x.permute(0, 3, 1, 2), None, None, weight, bias, True)
+
+
+def _rms_norm(lib, x, weight):
+    return lib.nn.functional.rms_norm(x, weight.shape, weight)
+
+
+def _normalize(lib, x):
+    return lib.nn.functional.normalize(x)
+
+
 def _case(name, function, x, *parameters, traffic=28.0, flops=10.0, quick=False):
     """A case with backward; `traffic` bytes and `flops` operations for each element of x."""
-    step = backward(function, x, *parameters, leaves=3)
+    step = backward(function, x, *parameters, leaves=1 + min(len(parameters), 2))
     return Case(f"{name}, backward", "norm", step, traffic * x.size, flops * x.size, quick)
 
 
@@ -45,4 +57,12 @@ CASES = [
           traffic=20.0, flops=6.0),
     _case("group_norm 16x64x56x56", _group_norm, _large, *_both(64)),
     _case("group_norm 3x32x29x31", _group_norm, _prime, *_both(32)),
+    _case("batch_norm, channels last, 16x56x56x64", _channels_last, normal(16, 56, 56, 64),
+          *_both(64)),
+    _case("rms_norm 64x10", _rms_norm, normal(64, 10), normal(10)),
+    _case("rms_norm 512x768", _rms_norm, _rows, normal(768)),
+    _case("rms_norm 4093x1023", _rms_norm, _odd, normal(1023)),
+    _case("normalize 1000x50", _normalize, _short, traffic=20.0),
+    _case("normalize 3x32x29x31", _normalize, _prime, traffic=20.0),
+    _case("normalize 4093x1023", _normalize, _odd, traffic=20.0),
 ]  # fmt: skip

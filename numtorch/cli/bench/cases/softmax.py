@@ -56,4 +56,26 @@ CASES = [
         backward(_cross_entropy, _prime, integers(1009, 997)), 12.0 * _prime.size,
         24.0 * _prime.size,
     ),
+    Case(
+        "cross_entropy 4096x3", "loss", forward(_cross_entropy, normal(4096, 3), integers(3, 4096)),
+        12.0 * 4096, 24.0 * 3 * 4096,
+    ),
+    Case(
+        "nll_loss 100003x10, backward", "loss",
+        backward(lambda lib, x, t: lib.nn.functional.nll_loss(x, t), normal(100_003, 10),
+                 integers(10, 100_003)),
+        4.0 * 1_000_030, 100_003.0,
+    ),
+    Case(
+        "l1_loss 1M, backward", "loss",
+        backward(lambda lib, a, b: lib.nn.functional.l1_loss(a, b), normal(MILLION),
+                 normal(MILLION)),
+        20.0 * MILLION, 4.0 * MILLION,
+    ),
+    Case(
+        "multilabel_margin_loss 33x65, backward", "loss",
+        backward(lambda lib, x, t: lib.nn.functional.multilabel_margin_loss(x, t), normal(33, 65),
+                 integers(65, 33, 65)),
+        12.0 * 33 * 65, 8.0 * 33 * 65 * 65,
+    ),
 ]  # fmt: skip

@@ -29,6 +29,10 @@ CASES = [
     Case("cumprod 997x499, backward", "scan", backward(lambda lib, a: a.cumprod(1), _odd),
          32.0 * _odd.size),
     Case("cummax rows 4096x1024", "scan", forward(lambda lib, a: a.cummax(1), _c), 16.0 * _c.size),
+    Case("cummax 1M", "scan", forward(lambda lib, a: a.cummax(0), _x), 16.0 * MILLION),
+    Case("cumsum 1M", "scan", forward(lambda lib, a: a.cumsum(0), _x), 8.0 * MILLION, MILLION),
+    Case("diff 997x499, backward", "scan", backward(lambda lib, a: a.diff(), _odd),
+         16.0 * _odd.size, 2.0 * _odd.size),
     Case("logcumsumexp 997x499", "scan", forward(lambda lib, a: a.logcumsumexp(1), _odd),
          8.0 * _odd.size, 40.0 * _odd.size),
 ]  # fmt: skip
