@@ -129,7 +129,7 @@ class Loop:
 
     def far(self) -> str:
         """Code for whether an element needs more than the forms for near arguments; mostly none."""
-        found = {}
+        found: dict[str, None] = {}
         for e in self.expressions:
             for call, test in _ranged_calls(e, self.compute)[1]:
                 arguments = [scalar_code(ast.unparse(a), self.compute) for a in call.args]

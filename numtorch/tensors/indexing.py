@@ -16,7 +16,8 @@ from ..ops.create import from_array
 from ..ops.index.masks import positions
 from ..ops.index.rows import check_mask, index_op, index_put_op
 from ..ops.pointwise.public import fill_
-from ..ops.view.basic import expand, unsqueeze_op, view_op
+from ..ops.view.basic import expand
+from ..ops.view.primitives import unsqueeze_op, view_op
 from .views import Walk, basic, rows_of, select_first, slice_first
 
 

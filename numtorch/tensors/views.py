@@ -17,7 +17,7 @@ from ..core.spec import Spec
 from ..core.tensor import Storage, Tensor, View, offset_of
 from ..ops.create import from_array
 from ..ops.join.parts import unbind
-from ..ops.view.basic import alias_op, select_op, slice_op, unsqueeze_op
+from ..ops.view.primitives import alias_op, select_op, slice_op, unsqueeze_op
 
 new, grad_on = object.__new__, tape.grad_mode.get
 _rows: dict = register({})  # Spec -> what x[i] is

@@ -7,7 +7,8 @@ from ...core.shape import as_index, as_sizes, wrap_dim, wrap_dims
 from ...core.tensor import Tensor, offset_of
 from ..copy import contiguous, contiguous_op
 from ..create import ones
-from ..view.basic import detach, diagonal, expand_op, select, slice_view, transpose, view_op
+from ..view.basic import detach, diagonal, select, slice_view, transpose
+from ..view.primitives import expand_op, view_op
 from ..view.strided import as_strided_scatter_op
 from .dimension import index_select_op
 from .masks import nonzero

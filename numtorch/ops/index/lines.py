@@ -12,7 +12,7 @@ from ...core.interp import runtime
 from ...core.op import primitive
 from ...core.shape import broadcast_shapes, wrap_dim
 from ...core.tensor import Tensor
-from ..view.basic import slice_backward_op
+from ..view.primitives import slice_backward_op
 from .rows import LONG_OR_INT, apart, before, deliver, fresh, type_word
 
 __all__ = ["gather", "scatter", "scatter_add", "scatter_reduce", "take_along_dim"]

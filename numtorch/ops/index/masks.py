@@ -7,7 +7,8 @@ from ...core.inplace import replace
 from ...core.op import primitive
 from ...core.shape import broadcast_shapes
 from ...core.tensor import Tensor
-from ..view.basic import slice_backward_op, slice_view
+from ..view.basic import slice_view
+from ..view.primitives import slice_backward_op
 from .rows import deliver, index_op, type_word
 
 __all__ = ["argwhere", "masked_scatter", "masked_select", "nonzero", "nonzero_static"]

@@ -8,7 +8,8 @@ from ...core import dtype as dtypes
 from ...core.tensor import Tensor
 from ..create import arange
 from ..index.masks import masked_select
-from ..view.basic import expand, reshape, transpose, unsqueeze, view_op
+from ..view.basic import expand, reshape, transpose, unsqueeze
+from ..view.primitives import view_op
 from .cat import cat, checked_list, concat, concatenate, stack
 from .parts import chunk, split, split_with_sizes, tensor_split, unbind
 

@@ -14,7 +14,7 @@ from ...core.tensor import Tensor
 from ..copy import to_dtype
 from ..index.counted import counted, derivative
 from ..index.rows import overlap
-from ..view.basic import select_op, slice_op
+from ..view.primitives import select_op, slice_op
 
 __all__ = ["cat", "concat", "concatenate", "stack"]
 ROOM = "numtorch.ops.join"

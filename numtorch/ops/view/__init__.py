@@ -4,9 +4,9 @@ of slices.
 
 from .basic import *  # noqa: F403
 from .basic import __all__ as _basic
-from .basic import permute_op
 from .pixels import *  # noqa: F403
 from .pixels import __all__ as _pixels
+from .primitives import permute_op
 from .strided import *  # noqa: F403
 from .strided import __all__ as _strided
 
