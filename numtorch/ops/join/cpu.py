@@ -1,5 +1,6 @@
 """CPU kernels of the joins: each tensor is copied to its place, converted on the way."""
 
+import functools
 import math
 
 import numpy as np
@@ -9,8 +10,6 @@ from ...backends.cpu.moves import bits_of, move_run
 from ..copy.cpu import launch_copy
 from ..copy.layout import GROUP, ROW
 from .cat import skipped
-
-SMALL = 65536  # elements of the result up to which NumPy joins many tensors
 
 
 @kernel
@@ -70,29 +69,27 @@ def _join(inputs, out, dim, stacked=False):
         else:
             steps.append((k, _strided(s, out, dim, start, stacked), ()))
         start += n
-    small = out.numel <= SMALL and len(steps) > 3 and not stacked
-    if small and len(steps) == len(inputs) and all(s.dtype is out.dtype for s in inputs):
-        join = np.concatenate  # one call for all tensors: 50 ns for each instead of 150
-        return lambda *arrays: join(arrays[:-1], dim, arrays[-1])
-    if stacked and dim == 0 and len(steps) > 3 and out.numel <= SMALL and out.ndim > 1:
-        shape, join = (out.shape[0] * out.shape[1], *out.shape[2:]), np.concatenate
-        if all(s.dtype is out.dtype for s in inputs):
-            return lambda *arrays: join(arrays[:-1], 0, arrays[-1].reshape(shape))
-    if len(steps) == 2 and len(inputs) == 2:
-        (_, f, a), (_, h, b) = steps
+    return _in_turn(steps, len(inputs))
 
-        def two(x, z, y):
-            f(x, y, *a)
-            h(z, y, *b)
 
-        return two
+@functools.cache
+def _code(text: str):
+    return compile(text, "<numtorch join>", "exec")
 
-    def run(*arrays):
-        y = arrays[-1]
-        for k, f, numbers in steps:
-            f(arrays[k], y, *numbers)
 
-    return run
+def _in_turn(steps, count: int):
+    """A function of `count` inputs and the result that takes the steps (input's number, kernel,
+    numbers), spelled out: without lists of arguments a step takes 60 ns less.
+    """
+    lines = [f"def joined({''.join(f'x{k}, ' for k in range(count))}y):"]
+    scope = {}
+    for i, (k, run, numbers) in enumerate(steps):
+        lines.append(f"    f{i}(x{k}, y{''.join(f', c{i}_{n}' for n in range(len(numbers)))})")
+        scope[f"f{i}"] = run
+        scope.update({f"c{i}_{n}": number for n, number in enumerate(numbers)})
+    text = "\n".join(lines if steps else [*lines, "    pass"])
+    exec(_code(text), scope)
+    return scope["joined"]
 
 
 def _strided(input, out, dim, start, stacked):
