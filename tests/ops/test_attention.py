@@ -166,6 +166,20 @@ def test_views_are_read_where_they_lie():
     assert (attention(*columns) == want).all()
 
 
+@pytest.mark.parametrize("kind", ["none", "bool", "float"])
+@pytest.mark.parametrize("dtype", [nt.float32, nt.float64], ids=str)
+def test_one_query_is_the_first_of_several(kind, dtype):
+    q, k, v = (t.to(dtype) for t in tensors((2, 3, 2, 20), (2, 3, 35, 20), (2, 3, 35, 17)))
+    mask = {"none": None, "bool": nt.rand(2, 1, 2, 35) > 0.4, "float": nt.randn(2, 35).to(dtype)}
+    mask = mask[kind]
+    if kind == "bool":
+        mask[1, :, 0] = False  # a query that may look at nothing
+    first = None if mask is None else mask[..., :1, :]
+    wanted = attention(q, k, v, attn_mask=mask)[..., :1, :]
+    found = attention(q[..., :1, :], k, v, attn_mask=first)
+    assert nt.allclose(found, wanted, 1e-5, 1e-6)
+
+
 def test_the_gradient_of_a_mask():
     given = tensors((1, 3, 4), (1, 5, 4), (1, 5, 4), (3, 5), dtype="float64")
     assert nt.autograd.gradcheck(attention, given)

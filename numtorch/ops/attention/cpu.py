@@ -14,6 +14,7 @@ from ...backends.cpu.jit import PARALLEL_WORK, inline, kernel, prange
 from ...backends.cpu.simd import lanes_of, registers
 from ..conv.planes import scratch
 from . import layout
+from .single import single_query
 from .tile import QUERIES, pack, product_tile
 from .weights import LN2, differentiate, hide, weigh
 
@@ -235,6 +236,9 @@ def attention_op(query, key, value, mask, out, lse, *, is_causal, scale):
     padded = -(-facts.width // step) * step
     slot = (facts.depth + KEYS + padded + 3) * QUERIES
     work = facts.products // 8  # eight multiply-adds take as long as one addition in memory
+    if facts.queries == 1 and facts.depth and not is_causal:
+        workers = workers_for(work, facts.batch)
+        return single_query(facts, query, key, value, mask, out, lse, scale, workers, work)
     workers = workers_for(work, facts.batch * -(-facts.queries // QUERIES))
     given = (
         slot, workers, facts.batch, facts.queries, facts.keys, facts.depth, facts.width, lanes,

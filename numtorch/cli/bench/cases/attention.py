@@ -36,6 +36,16 @@ def pair(name, function, shape, share=1.0, mask=()):
     ]  # fmt: skip
 
 
+def one_query(b, h, length, depth):
+    """The case of one new token that looks at `length` others."""
+    rows = normal(b, h, length, depth)
+    return Case(
+        f"attention, one query {b}x{h}x{length}x{depth}", "attention",
+        forward(_attend, normal(b, h, 1, depth), rows, rows), 8.0 * rows.size,
+        4.0 * b * h * length * depth,
+    )  # fmt: skip
+
+
 def gpt(layers, heads, size, words, batch, length):
     """A case's `make`: a training step of a decoder that predicts the next token (as nanoGPT)."""
 
@@ -83,6 +93,7 @@ def gpt(layers, heads, size, words, batch, length):
 LAYER = 12 * 192 * 192 + 2 * 128 * 192  # multiply-adds of a token in one block
 GPT_FLOPS = 6.0 * 8 * 128 * (3 * LAYER + 192 * 512)
 CASES = [
+    one_query(4, 8, 512, 64),
     *pair("", _attend, (4, 8, 256, 64)),
     *pair("causal ", _causal, (4, 8, 256, 64), 0.5),
     *pair("", _attend, (1, 12, 1024, 64)),

@@ -1,5 +1,7 @@
 """Products of matrices: bound by FMA."""
 
+import math
+
 from ..case import Case, backward, forward, normal
 
 
@@ -13,6 +15,23 @@ def mm(m, k, n, quick=False):
     return Case(
         f"mm {m}x{k}x{n}", "matmul",
         forward(lambda lib, a, b: a @ b, normal(m, k), normal(k, n)), *product(m, k, n), quick,
+    )  # fmt: skip
+
+
+def transposed(m, k, n):
+    """A product whose first operand is transposed, as in the gradient of a weight."""
+    return Case(
+        f"mm {m}x{k}x{n}, first transposed", "matmul",
+        forward(lambda lib, a, b: a.t() @ b, normal(k, m), normal(k, n)), *product(m, k, n),
+    )  # fmt: skip
+
+
+def einsum(equation, *shapes):
+    """A product of two operands by its equation."""
+    return Case(
+        f"einsum {equation}", "matmul",
+        forward(lambda lib, a, b: lib.einsum(equation, a, b), *(normal(*s) for s in shapes)),
+        4.0 * sum(map(math.prod, shapes)), 0.0,
     )  # fmt: skip
 
 
@@ -63,6 +82,12 @@ CASES = [
     mm(301, 511, 257),
     mm(1024, 1024, 1024, quick=True),
     mm(2048, 768, 3072),
+    mm(16, 2048, 2048),
+    mm(700, 300, 1),
+    transposed(512, 512, 512),
+    transposed(768, 2048, 3072),
+    einsum("ij,jk->ik", (33, 100), (100, 57)),
+    einsum("bqhd,bkhd->bhqk", (4, 50, 8, 32), (4, 50, 8, 32)),
     bmm(64, 64, 64, 64),
     bmm(96, 64, 64, 64),
     bmm(32, 128, 128, 64),
@@ -75,6 +100,7 @@ CASES = [
     mv(1000, 33),
     mv(257, 1031),
     linear(1, 64, 64),
+    linear(2, 784, 256),
     linear(32, 128, 10),
     linear(64, 400, 120, quick=True),
     linear(61, 1009, 509),
