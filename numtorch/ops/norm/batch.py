@@ -10,6 +10,7 @@ from ...core.tape import grad_mode
 from ...core.tensor import Tensor
 from ..pointwise.define import Pointwise
 from .formula import gradients, in_its_layout
+from .group import group_norm_op
 
 ROOM = "numtorch.ops.norm"
 
@@ -226,7 +227,8 @@ def instance_norm(
     momentum=0.1,
     eps=1e-5,
 ):
-    """Normalize each channel of each sample: batch norm of a batch of one with N * C channels.
+    """Normalize each channel of each sample: group norm with C groups; where there are running
+    statistics, batch norm of a batch of one with N * C channels.
 
     (N, C, ...), (C,)... -> (N, C, ...). Source: Ulyanov et al., 2016.
     """
@@ -247,6 +249,8 @@ def instance_norm(
         bias=_spec(bias),
     )
     n, c = shape[:2]
+    if use_input_stats and running_mean is None and input._spec.numel:
+        return group_norm_op(input, weight, bias, c, eps)[0]
     means, variances, scales, shifts = (
         None if t is None else t.repeat(n) for t in (running_mean, running_var, weight, bias)
     )

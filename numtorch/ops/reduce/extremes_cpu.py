@@ -101,11 +101,8 @@ def find_along(x, values, indices, table, nk, rows, n, apart):
 
 
 def _down_columns(largest, order, input, values, indices):
-    (n, apart), (width, step), kept = (
-        *(order.reduced or [(1, 0)]),
-        order.kept[-1],
-        order.kept[:-1],
-    )
+    n, apart = order.reduced[0] if order.reduced else (1, 0)
+    (width, step), kept = order.kept[-1], order.kept[:-1]
     rows = math.prod(size for size, _ in kept)
     fold = fold_of(n, apart, width, step)
     count, tail, wide = n // fold, n % fold * width, width * fold
