@@ -3,6 +3,8 @@
 maps.py says which element each position of the result comes from.
 """
 
+import functools
+
 from ...core.op import primitive
 from ...core.shape import as_index
 from ...core.tensor import Tensor
@@ -74,8 +76,16 @@ def pad(input, pad, mode="constant", value=None):
     """
     if not isinstance(input, Tensor):
         raise TypeError(f"pad(): argument 'input' must be Tensor, not {type(input).__name__}")
+    widths = _widths(tuple(pad), mode, value, input._spec.ndim)
+    if widths is None:
+        return input.clone()
+    return pad_op(input, widths, mode, float(value or 0))
+
+
+@functools.lru_cache(1024)
+def _widths(pad, mode, value, ndim):
+    """(before, after) of each dimension, None if all are 0; torch's errors."""
     pad = tuple(as_index(n, "pad", "pad") for n in pad)
-    ndim = input._spec.ndim
     if len(pad) % 2:
         raise RuntimeError(f"Padding length must be divisible by 2, but got {len(pad)}")
     if len(pad) > 2 * ndim:
@@ -93,7 +103,6 @@ def pad(input, pad, mode="constant", value=None):
                 f"Padding size {len(pad)} is not supported for {ndim}D input tensor."
             )
     if not any(pad):
-        return input.clone()
+        return None
     pairs = list(zip(pad[::2], pad[1::2], strict=True))
-    widths = ((0, 0),) * (ndim - len(pairs)) + tuple(reversed(pairs))
-    return pad_op(input, widths, mode, float(value or 0))
+    return ((0, 0),) * (ndim - len(pairs)) + tuple(reversed(pairs))

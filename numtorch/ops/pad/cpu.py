@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 
-from ...backends.cpu.jit import kernel, prange
+from ...backends.cpu.jit import bind, kernel, prange
+from ...backends.cpu.moves import move_run
 from ...backends.registry import contiguous
-from .maps import forward_table, middle, source, volume
+from .maps import forward_table, merged, middle, source, volume
 
 
 @kernel
@@ -24,9 +25,11 @@ def pad_rows(x, out, table, nd, rows, maps, width, low, high, before, value):
         base, rest, inside = 0, row, True
         for e in range(nd):
             d = 3 * (nd - 1 - e)
-            size = table[d]
-            from_ = maps[table[d + 2] + rest % size]
-            rest //= size
+            above = 0
+            if d > 0:  # the outermost dimension needs no division
+                above = rest // table[d]
+            from_ = maps[table[d + 2] + rest - above * table[d]]
+            rest = above
             base += from_ * table[d + 1]
             if from_ < 0:
                 inside = False
@@ -37,9 +40,7 @@ def pad_rows(x, out, table, nd, rows, maps, width, low, high, before, value):
             continue
         for i in range(low):
             out[to + i] = x[base + maps[i]] if maps[i] >= 0 else fill
-        shift = base - before
-        for i in range(low, high):
-            out[to + i] = x[shift + i]
+        move_run(x, base - before + low, out, to + low, high - low)
         for i in range(high, width):
             out[to + i] = x[base + maps[i]] if maps[i] >= 0 else fill
 
@@ -72,20 +73,20 @@ def fold_planes(g, out, maps, planes, d, h, w, od, oh, ow, low, high, before):
 @contiguous
 def pad_op(input, out, *, widths, mode, value):
     """out = the input with margins."""
-    shape = input.shape
+    shape, widths = merged(input.shape, widths)
+    sizes = [n + a + b for n, (a, b) in zip(shape, widths, strict=True)]
     order = (len(shape) - 1, *range(len(shape) - 1))  # the last dimension first
     maps, begins = forward_table([shape[d] for d in order], [widths[d] for d in order], mode)
     steps = [math.prod(shape[d + 1 :]) for d in range(len(shape) - 1)]
-    table = np.array([*zip(out.shape, steps, begins[1:], strict=False)] or [(0, 0, 0)], np.int64)
+    table = np.array([*zip(sizes, steps, begins[1:], strict=False)] or [(0, 0, 0)], np.int64)
     width = out.shape[-1]
     rows = out.numel // width if width else 0
     low, high = middle(shape[-1], widths[-1])
     fill = value if out.dtype.is_floating_point else int(value)
     numbers = (width, low, high, widths[-1][0], fill)
     table = table.ravel()
-    run = pad_rows.compile(input, out, table, len(steps), rows, maps, *numbers, work=out.numel // 2)
-    nd = len(steps)
-    return lambda x, y: run(x, y, table, nd, rows, maps, *numbers)
+    facts = table, len(steps), rows, maps, *numbers
+    return bind(pad_rows.compile(input, out, *facts, work=out.numel // 2), 2, *facts)
 
 
 @contiguous
@@ -97,5 +98,6 @@ def pad_fold_op(grad, out, *, size, widths, mode):
     numbers = (
         planes, *inner, *map(len, maps), *middle(inner[-1], padding[-1]), padding[-1][0]
     )  # fmt: skip
-    run = fold_planes.compile(grad, out, table, *numbers, work=grad.numel)
-    return lambda g, y: run(g, y, table, *numbers)
+    return bind(
+        fold_planes.compile(grad, out, table, *numbers, work=grad.numel), 2, table, *numbers
+    )

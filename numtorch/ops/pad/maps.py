@@ -47,3 +47,20 @@ def inverse(map_: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """
     order = np.argsort(map_, kind="stable")
     return np.searchsorted(map_[order], np.arange(n + 1)), order
+
+
+def merged(shape, widths):
+    """(sizes, widths) with neighbouring dimensions without margins, but for the last one, as one:
+    each costs a division in every row.
+    """
+    sizes, kept = list(shape[:1]), list(widths[:1])
+    for n, pair in zip(shape[1:-1], widths[1:-1], strict=True):
+        if pair == kept[-1] == (0, 0):
+            sizes[-1] *= n
+        else:
+            sizes.append(n)
+            kept.append(pair)
+    if len(shape) > 1:
+        sizes.append(shape[-1])
+        kept.append(widths[-1])
+    return sizes, kept
