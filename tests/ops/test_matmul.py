@@ -34,8 +34,8 @@ def numbers(shape, dtype="float32"):
 
 
 # -- the tile --------------------------------------------------------------------------------------
-def tile_kernel(vectors):
-    tile = product_tile(vectors)
+def tile_kernel(vectors, height):
+    tile = product_tile(vectors, height)
 
     @kernel
     def run(a, b, first, out, at, am, ak, used, base, bk, k, begin, step, to, pitch, width):
@@ -47,12 +47,12 @@ def tile_kernel(vectors):
     return run
 
 
-@pytest.mark.parametrize("vectors", [1, 2, 3])
+@pytest.mark.parametrize(("vectors", "height"), [(1, ROWS), (2, ROWS), (3, ROWS), (3, ROWS // 2)])
 @pytest.mark.parametrize("dtype", ["float32", "int64"])
-def test_the_tile_is_its_twin_and_writes_nothing_else(vectors, dtype):
-    lanes, run = lanes_of(np.dtype(dtype).itemsize), tile_kernel(vectors)
+def test_the_tile_is_its_twin_and_writes_nothing_else(vectors, height, dtype):
+    lanes, run = lanes_of(np.dtype(dtype).itemsize), tile_kernel(vectors, height)
     a, b, first = (numbers(4000, dtype) for _ in range(3))
-    for used, k, last in itertools.product({1, ROWS - 1, ROWS}, (1, 7), {1, lanes - 1, lanes}):
+    for used, k, last in itertools.product({1, height - 1, height}, (1, 7), {1, lanes - 1, lanes}):
         width = (vectors - 1) * lanes + last
         for am, ak in ((k + 2, 1), (1, ROWS + 3)):
             out = numbers(ROWS * 100, dtype)

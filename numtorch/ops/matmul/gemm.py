@@ -35,6 +35,7 @@ STRIPS, STRIP_BYTES = 96, 1 << 18  # columns, and bytes of a transposed first op
 STRIP_DEPTH, STRIP_WIDE = 384, 12  # of a block then: the first operand is packed for each
 packed_panel, packed_strips = packed(1, VECTORS), packed(GROUP, 0)
 tile1, tile2, tile3 = (product_tile(min(n, VECTORS)) for n in (1, 2, 3))
+low_tile = product_tile(VECTORS, ROWS // 2)  # for the last rows: 2x512x512 takes 0.7 of the time
 
 
 @kernel
@@ -118,7 +119,12 @@ def matrix_products(
                             used = min(ROWS, bottom - i)
                             from_ = corner + (i - above) // ROWS * next_tile
                             to, at = z + i * n + j, shift + i * step + j * along_row
-                            if VECTORS > 2 and width > 2 * lanes:
+                            if used <= ROWS // 2 and width > panel - lanes:
+                                low_tile(
+                                    rows, from_, down, along, used, columns, side, pitch, deep,
+                                    start, at, step, out, to, n, width,
+                                )  # fmt: skip
+                            elif VECTORS > 2 and width > 2 * lanes:
                                 tile3(
                                     rows, from_, down, along, used, columns, side, pitch, deep,
                                     start, at, step, out, to, n, width,

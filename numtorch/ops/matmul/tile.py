@@ -51,11 +51,11 @@ def plain_product_tile(
 
 
 @functools.cache
-def product_tile(vectors: int):
-    """The tile of ROWS rows by `vectors` vectors of columns; k, used and width are positive.
+def product_tile(vectors: int, height: int = ROWS):
+    """The tile of `height` rows by `vectors` vectors of columns; k, used and width are positive.
 
-    Per step of k: `vectors` loads, ROWS broadcasts, ROWS * vectors multiply-adds. Rows from `used`
-    on repeat the last one and are not stored; the last vector is masked.
+    Per step of k: `vectors` loads, `height` broadcasts, height * vectors multiply-adds. Rows from
+    `used` on repeat the last one and are not stored; the last vector is masked.
     """
 
     @vectorized(functools.partial(plain_product_tile, vectors))
@@ -78,7 +78,7 @@ def product_tile(vectors: int):
                 found = [load(builder, p, vector, size) for p in places[:-1]]
                 return [*found, load_where(builder, places[-1], mask, vector, size)]
 
-            rows = [integer(i) for i in range(ROWS)]
+            rows = [integer(i) for i in range(height)]
             rows = [builder.select(builder.icmp_signed("<", i, last), i, last) for i in rows]
             lines = [row_of(a_, at_, am_, i) for i in rows]
             targets = [row_of(out_, to_, pitch_, i) for i in rows]
@@ -86,7 +86,7 @@ def product_tile(vectors: int):
                 for first_of_line in range(0, vectors * lanes, 64 // size):
                     prefetch(builder, builder.gep(target, [integer(first_of_line)]), write=True)
             columns = builder.gep(b_, [base_])
-            step, sums, close = loop(builder, k_, [ir.Constant(vector, None)] * (ROWS * vectors))
+            step, sums, close = loop(builder, k_, [ir.Constant(vector, None)] * (height * vectors))
             right = vectors_at(builder.gep(columns, [builder.mul(step, bk_)]))
             later = builder.gep(columns, [builder.mul(builder.add(step, integer(AHEAD)), bk_)])
             for first_of_line in range(0, vectors * lanes, 64 // size):
