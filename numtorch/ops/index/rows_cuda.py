@@ -19,7 +19,7 @@ from .errors import STRICT, WRAPPING
 from .geometry import Loop, Rows, index_shape
 from .launch import ADD, SET
 
-INT64, INT32 = np.dtype(np.int64), np.dtype(np.int32)
+INT64 = np.dtype(np.int64)
 ATOMIC = (float32, float64, int32, int64)  # dtypes that the hardware adds atomically
 BUSY = 8192  # threads from which on the ordered form keeps a GPU busy
 FEW = 64  # positions up to which the ordered form is quick in any case
