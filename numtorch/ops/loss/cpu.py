@@ -8,6 +8,8 @@ import numpy as np
 from ...backends.cpu.jit import kernel, prange
 from ...backends.cpu.moves import pick_run, scratch
 from ...backends.cpu.vmath import exp32, exp64, log, wide
+from ..reduce.loops import reduce_loop
+from ..reduce.table import beyond_unit
 from ..softmax.rows import row_maximum
 from .class_margins_cpu import *  # noqa: F403
 from .classes import sizes_of
@@ -388,6 +390,12 @@ def cross_entropy2d_op(input, target, weight, out, saved, *, reduction, ignore_i
     bce_op,
     bce_with_logits_op,
 ) = pair_launchers(pair_sum)
+
+
+def beyond_unit_op(input, out):
+    """out = whether an element does not lie between 0 and 1."""
+    return reduce_loop(beyond_unit(input.dtype), input, out, range(input.ndim))
+
 
 for _launch in (
     nll_loss_op,

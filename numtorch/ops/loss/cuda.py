@@ -9,6 +9,8 @@ import math
 from ...backends.cuda.blocks import block_sum
 from ...backends.cuda.jit import THREADS, cuda, grid, kernel
 from ...backends.cuda.scalar import maximum
+from ..reduce.cuda_loops import reduce_loop
+from ..reduce.table import beyond_unit
 from .class_margins_cuda import *  # noqa: F403
 from .classes import sizes_of
 from .cuda_pairs import pair_sum
@@ -260,6 +262,12 @@ def cross_entropy_backward_op(
     bce_op,
     bce_with_logits_op,
 ) = pair_launchers(pair_sum)
+
+
+def beyond_unit_op(input, out):
+    """out = whether an element does not lie between 0 and 1."""
+    return reduce_loop(beyond_unit(input.dtype), input, out, range(input.ndim))
+
 
 for _launch in (
     nll_loss_op,

@@ -87,6 +87,14 @@ def product(dtype: dtype) -> Reduction:
 # Bits, as `or` and `and` of truth values do not vectorize: 2 ns an element.
 ANY = Reduction("any", "bool", "0", "acc | v", "uint8", "uint8", "uint8(a)", "acc != 0")
 ALL = Reduction("all", "bool", "1", "acc & v", "uint8", "uint8", "uint8(a)", "acc != 0")
+
+
+def beyond_unit(dtype: dtype) -> Reduction:
+    """Whether an element does not lie between 0 and 1."""
+    outside = "uint8(a < 0) | uint8(a > 1) | uint8(a != a)"
+    return replace(ANY, title="beyond_unit", compute=name_of(dtype), element=outside)
+
+
 COUNT = Reduction("count_nonzero", "bool", "0", "acc + v", "int64", "int64", element="int64(a)")
 
 
