@@ -47,7 +47,10 @@ def tile_kernel(vectors, height):
     return run
 
 
-@pytest.mark.parametrize(("vectors", "height"), [(1, ROWS), (2, ROWS), (3, ROWS), (3, ROWS // 2)])
+TILES = [(1, ROWS), (2, ROWS), (3, ROWS), (2, ROWS // 2), (3, ROWS // 2)]
+
+
+@pytest.mark.parametrize(("vectors", "height"), TILES)
 @pytest.mark.parametrize("dtype", ["float32", "int64"])
 def test_the_tile_is_its_twin_and_writes_nothing_else(vectors, height, dtype):
     lanes, run = lanes_of(np.dtype(dtype).itemsize), tile_kernel(vectors, height)

@@ -35,7 +35,8 @@ STRIPS, STRIP_BYTES = 96, 1 << 18  # columns, and bytes of a transposed first op
 STRIP_DEPTH, STRIP_WIDE = 384, 12  # of a block then: the first operand is packed for each
 packed_panel, packed_strips = packed(1, VECTORS), packed(GROUP, 0)
 tile1, tile2, tile3 = (product_tile(min(n, VECTORS)) for n in (1, 2, 3))
-low_tile = product_tile(VECTORS, ROWS // 2)  # for the last rows: 2x512x512 takes 0.7 of the time
+# For the last rows: 2x512x512 takes 0.7 of the time.
+low2, low3 = (product_tile(min(n, VECTORS), ROWS // 2) for n in (2, 3))
 
 
 @kernel
@@ -119,11 +120,17 @@ def matrix_products(
                             used = min(ROWS, bottom - i)
                             from_ = corner + (i - above) // ROWS * next_tile
                             to, at = z + i * n + j, shift + i * step + j * along_row
-                            if used <= ROWS // 2 and width > panel - lanes:
-                                low_tile(
-                                    rows, from_, down, along, used, columns, side, pitch, deep,
-                                    start, at, step, out, to, n, width,
-                                )  # fmt: skip
+                            if used <= ROWS // 2 and width > lanes:
+                                if VECTORS > 2 and width > 2 * lanes:
+                                    low3(
+                                        rows, from_, down, along, used, columns, side, pitch, deep,
+                                        start, at, step, out, to, n, width,
+                                    )  # fmt: skip
+                                else:
+                                    low2(
+                                        rows, from_, down, along, used, columns, side, pitch, deep,
+                                        start, at, step, out, to, n, width,
+                                    )  # fmt: skip
                             elif VECTORS > 2 and width > 2 * lanes:
                                 tile3(
                                     rows, from_, down, along, used, columns, side, pitch, deep,
