@@ -194,12 +194,14 @@ def cross_columns(
 ):
     """Losses of columns of scores, or of `rows` of few scores, which are transposed to columns.
 
+    `smooth` is None without smoothing.
+
     One iteration of the parallel loop owns up to `block` columns. Until a column is finished, its
     places in `saved` hold the sum, the weighted sum of scores, and the largest score.
     """
     T = saved.dtype.type
     whole = float(classes)
-    if weight is not None:
+    if weight is not None and smooth is not None:
         whole = 0.0
         for c in range(classes):
             whole += weight[c]
@@ -211,11 +213,11 @@ def cross_columns(
         n = item // across
         left = (item - n * across) * block
         w, to = min(block, inner - left), n * inner + left
-        source, base, pitch = x, n * classes * inner + left, inner
+        source, base, pitch, logs = x, n * classes * inner + left, inner, 0
         if rows:
             for c in range(classes):
                 pick_run(x, left * classes + c, classes, held, c * w, w)
-            source, base, pitch = held, 0, w
+            source, base, pitch, logs = held, 0, w, classes * w
         rest, most = to + count, to + 2 * count
         for j in range(w):
             saved[to + j] = T(0)
@@ -231,23 +233,22 @@ def cross_columns(
             for j in range(w):
                 d = source[at + j] - saved[most + j]
                 saved[to + j] += exp32(d) if double is None else exp64(d)
-            if smooth > 0:
+            if smooth is not None:
                 wc = T(1) if weight is None else weight[c]
                 for j in range(w):
                     saved[rest + j] += wc * (source[at + j] - saved[most + j])
         for j in range(w):
-            held[j] = log(saved[to + j])
+            held[logs + j] = log(saved[to + j])
         for j in range(w):
-            logarithm, m, r = held[j], saved[most + j], saved[rest + j]
+            logarithm, m, r = held[logs + j], saved[most + j], saved[rest + j]
             t = np.int64(target[to + j])
             factor, loss = 0.0, 0.0
             if t != ignore:
                 wt = T(1) if weight is None else weight[t]
-                own = x[(to + j) * classes + t] if rows else x[base + t * pitch + j]
-                factor = (1 - smooth) * wt + smooth / classes * whole
-                loss = (1 - smooth) * wt * (logarithm - (own - m))
-                if smooth > 0:
-                    loss += smooth / classes * (whole * logarithm - r)
+                factor, loss = wt, wt * (logarithm - (source[base + t * pitch + j] - m))
+                if smooth is not None:
+                    factor = (1 - smooth) * wt + smooth / classes * whole
+                    loss = (1 - smooth) * loss + smooth / classes * (whole * logarithm - r)
             saved[to + j] = logarithm + m
             saved[rest + j] = factor
             saved[most + j] = loss
@@ -344,7 +345,8 @@ def cross_entropy_op(input, target, weight, out, saved, *, reduction, ignore_ind
         kernel_, numbers = cross_rows, (count, classes, ignore_index, smoothing, double)
     else:
         across, block = (count, 64 if classes > 32 else COLUMNS) if short else (inner, COLUMNS)
-        numbers = (count, classes, across, block, ignore_index, smoothing, int(short), double)
+        smooth = smoothing or None
+        numbers = (count, classes, across, block, ignore_index, smooth, int(short), double)
         kernel_ = cross_columns
     run = kernel_.compile(input, target, weight, saved, *numbers, work=work)
     finish = cross_finish.compile(target, weight, out, saved, count, ignore_index, reduction)
