@@ -7,8 +7,10 @@ makes the forms differ is how much of the tiles is used, and how the memory is r
   of the image included, by `rows` output channels. Vectors are loaded unaligned, two loads each.
 - output channels in lanes (`channel_lanes.py`): no gaps between pixels, but unused lanes if there
   are few channels; sums go through memory every `BLOCK_BYTES` of weights, and are transposed.
+- a product of matrices (`pointwise.py`) for 1x1 kernels: pixels in lanes, but nothing is packed.
+- plane by plane (`depthwise.py`), for weight gradients of few output channels.
 
-Depthwise convolutions (`depthwise.py`) and 3x3 with many channels (`winograd.py`) come before.
+Depthwise convolutions and 3x3 with many channels (`winograd.py`) come before.
 """
 
 import math
