@@ -162,6 +162,18 @@ def test_strided_operands(step, sizes):
     assert np.array_equal((x[0] @ y).numpy(), wanted[0])
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_batches_of_tiny_matrices(dtype):
+    a, b = numbers((7, 6, 10), dtype), numbers((7, 10, 8), dtype)
+    x, y = nt.from_numpy(a), nt.from_numpy(b)
+    for m, k, n in ((1, 1, 1), (3, 3, 3), (2, 5, 4), (3, 5, 1)):
+        one, other = np.s_[:, : 2 * m : 2, : 2 * k : 2], np.s_[:, : 2 * k : 2, : 2 * n : 2]
+        assert np.array_equal((x[one] @ y[other]).numpy(), a[one] @ b[other])
+        one, other = np.s_[:, :m, :k], np.s_[:, :n, :k]
+        found = x[one] @ y[other].transpose(1, 2)
+        assert np.array_equal(found.numpy(), a[one] @ b[other].swapaxes(1, 2))
+
+
 def test_rows_of_expanded_and_permuted_tensors():
     a, w = numbers((3, 5, 20)), numbers((7, 20))
     x = nt.from_numpy(a)

@@ -33,6 +33,7 @@ PACK = 1 << 28  # bytes of it times rows of results: from here on it is packed f
 TALL = 1 << 19  # bytes of a block of the first operand that stays in L2 for several panels
 STRIPS, STRIP_BYTES = 96, 1 << 18  # columns, and bytes of a transposed first operand: it is packed
 STRIP_DEPTH, STRIP_WIDE = 384, 12  # of a block then: the first operand is packed for each
+TINY = 64  # multiply-adds of a product in a batch that plain loops do as fast as a tile
 packed_panel, packed_strips = packed(1, VECTORS), packed(GROUP, 0)
 tile1, tile2, tile3 = (product_tile(min(n, VECTORS)) for n in (1, 2, 3))
 # For the last rows: 2x512x512 takes 0.7 of the time.
@@ -148,6 +149,23 @@ def matrix_products(
                                 )  # fmt: skip
 
 
+@kernel
+def tiny_products(a, b, out, offsets, batches, m, n, k, am, ak, bk, bn):
+    """out[i, j] = sum of a[i, l] * b[l, j], for matrices too small for tiles. One iteration of the
+    parallel loop owns one product.
+    """
+    T = out.dtype.type
+    for piece in prange(batches):
+        batch = np.int64(piece)
+        x, y, z = offsets[2 * batch], offsets[2 * batch + 1], batch * m * n
+        for i in range(m):
+            for j in range(n):
+                total = T(0)
+                for l in range(k):  # noqa: E741 (the contracted index)
+                    total = T(total + T(a[x + i * am + l * ak] * b[y + l * bk + j * bn]))
+                out[z + i * n + j] = total
+
+
 def products(a, b, out, ta=False, tb=False, bias=None, row_bias=None):
     """A function of the arrays (a, b, [bias,] out) for the matrices in the last two dimensions of
     Specs; `out` is contiguous. `bias` is a contiguous vector that is added to each row, `row_bias`
@@ -162,12 +180,16 @@ def products(a, b, out, ta=False, tb=False, bias=None, row_bias=None):
     b_given, size = None, out.dtype.itemsize
     am, ak = reversed(a.strides[-2:]) if ta else a.strides[-2:]
     bk, bn = reversed(b.strides[-2:]) if tb else b.strides[-2:]
-    if bn != 1 and bk != 1:
-        b_given, b = b, b.like()
-        bk, bn = (1, k) if tb else (n, 1)
     batch, lanes = out.shape[:-2], lanes_of(size)
     batches = math.prod(batch)
+    tiny = batches > 1 and m * n * k <= TINY and bias is None and row_bias is None
+    if bn != 1 and bk != 1 and not tiny:
+        b_given, b = b, b.like()
+        bk, bn = (1, k) if tb else (n, 1)
     offsets = np.stack([starts(s, batch) for s in (a, b)], -1).ravel().astype(np.int64)
+    if tiny:
+        facts = offsets, batches, m, n, k, am, ak, bk, bn
+        return bind(tiny_products.compile(a, b, out, *facts, work=batches * m * n * k), 3, *facts)
     panel = VECTORS * lanes
     panels, bytes_of_b = -(-n // panel), k * n * size
     large, few = bytes_of_b > LARGE, m <= 2 * ROWS
