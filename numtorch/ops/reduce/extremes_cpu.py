@@ -106,7 +106,7 @@ def _down_columns(largest, order, input, values, indices):
     rows = math.prod(size for size, _ in kept)
     fold = fold_of(n, apart, width, step)
     count, tail, wide = n // fold, n % fold * width, width * fold
-    group, block = max(64, CHUNK // wide), COLUMNS if step == 1 else PICKED
+    group, block = max(64, CHUNK // max(wide, 1)), COLUMNS if step == 1 else PICKED
     chunks = 1 if rows * -(-wide // block) >= 16 else -(-count // group)
     group = count if chunks == 1 else group
     geometry = np.array([x for pair in kept for x in pair] or [0], np.int64)

@@ -296,7 +296,10 @@ def differences(x, out, outer, n, inner, transposed):
         o = item // across if across > 1 else item
         begin = (item - o * across) * PIECE
         end, base, to = min(begin + PIECE, size), o * n * inner, o * size
-        if transposed:
+        if n == 0:
+            for j in range(begin, end):
+                out[to + j] = 0
+        elif transposed:
             for j in range(begin, min(end, inner)):
                 out[to + j] = -x[base + j]
             for j in range(max(begin, inner), min(end, n * inner)):
