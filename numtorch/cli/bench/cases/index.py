@@ -54,6 +54,21 @@ CASES = [
         256.0 * (2 * 10_240 + 10_000), 128.0 * 10_240,
     ),
     Case(
+        "scatter_add 997x1009 along rows", "index",
+        forward(
+            lambda lib, a, i, b: a.scatter_add(1, i, b), _prime, integers(1009, 997, 1009),
+            normal(997, 1009),
+        ),
+        20.0 * _prime.size, _prime.size,
+    ),
+    Case(
+        "flip 997x1009", "index", forward(lambda lib, a: a.flip(1), _prime), 8.0 * _prime.size,
+    ),
+    Case(
+        "bincount 1M of 1000", "index",
+        forward(lambda lib, i: i.bincount(), integers(1000, 1 << 20)), 8.0 * (1 << 20),
+    ),
+    Case(
         "gather 997x1009, backward", "index",
         backward(lambda lib, a, i: a.gather(0, i), _prime, _places), 40.0 * _prime.size,
     ),
