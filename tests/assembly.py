@@ -65,7 +65,7 @@ def facts(kernel, signature) -> dict:
 
 
 def main() -> None:
-    """Print the facts of a convolution of either form, and of a product."""
+    """Print the facts of a convolution of either form, and of products of many and few rows."""
 
     def normal(*shape):
         return nt.from_numpy(np.ones(shape, np.float32))
@@ -78,6 +78,7 @@ def main() -> None:
         ),
         "convolve_channels": lambda: conv(image, taps, padding=2, dilation=2),
         "matrix_products": lambda: normal(96, 96) @ normal(96, 96),
+        "products_of_rows": lambda: normal(8, 96) @ normal(96, 96).t(),
     }
     for name, call in wanted.items():
         ((kernel, signature),) = (k for k in kernels_of(call) if k[0].py_func.__name__ == name)

@@ -12,7 +12,7 @@ from numtorch.backends.cpu.jit import kernel, prange
 from numtorch.backends.cpu.simd import lanes_of
 from numtorch.core.plans import clear_plans
 from numtorch.core.spec import Spec
-from numtorch.ops.matmul import gemm
+from numtorch.ops.matmul import gemm, rows
 from numtorch.ops.matmul.tile import (
     GROUP,
     PAD,
@@ -94,6 +94,32 @@ def test_packing_is_its_twin_and_writes_nothing_else(whole, dtype):
             )
             out[between] = wanted[between]
         assert np.array_equal(out, wanted)
+
+
+@pytest.mark.parametrize("height", [1, 2, 4])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+def test_the_tile_of_a_few_rows_is_its_twin_and_writes_nothing_else(height, dtype):
+    lanes, tile = lanes_of(np.dtype(dtype).itemsize), rows.row_tile(height)
+    most = rows.columns_of(height, lanes)
+
+    @kernel
+    def run(x, w, first, out, at, down, used, base, pitch, columns, n, begin, step, to, width):
+        for _ in prange(1):
+            tile(
+                x, at, down, used, w, base, pitch, columns, n, first, begin, step, out, to, width
+            )  # fmt: skip
+
+    x, w, first = (numbers(2000, dtype) for _ in range(3))
+    for used, columns in itertools.product({1, height}, {1, most - 1, most}):
+        for n, step in itertools.product((1, lanes - 1, lanes, lanes + 1, 3 * lanes), (0, 40)):
+            out = numbers(4 * 90, dtype)
+            wanted = out.copy()
+            rows.plain_row_tile(
+                height, x, 3, 71, used, w, 5, 61, columns, n, first, 2, step, wanted, 9, 80
+            )
+            facts = (3, 71, used, 5, 61, columns, n, 2, step, 9, 80)
+            run.compile(x, w, first, out, *facts)(x, w, first, out, *facts)
+            assert np.array_equal(out, wanted)
 
 
 # -- products --------------------------------------------------------------------------------------
@@ -186,7 +212,10 @@ def test_rows_of_expanded_and_permuted_tensors():
         assert np.array_equal(found.numpy(), wanted)
 
 
-FEW_ROWS = [(1, 200, 33), (1, 64, 1), (1, 5, 7), (2, 200, 33), (4, 64, 16), (3, 129, 1)]
+FEW_ROWS = [
+    *[(1, 200, 33), (1, 64, 1), (1, 5, 7), (1, 50, 9), (2, 200, 33), (4, 64, 16), (3, 129, 1)],
+    *[(5, 61, 70), (6, 1025, 9), (7, 2500, 3), (14, 169, 40)],
+]
 
 
 @pytest.mark.parametrize("sizes", FEW_ROWS, ids=str)
@@ -199,6 +228,18 @@ def test_linear_layers_of_few_rows(sizes, order):
     assert np.array_equal(found.numpy(), x @ w.T + b)
     found = nt.addmm(nt.from_numpy(b), nt.from_numpy(x), weight.t())
     assert np.array_equal(found.numpy(), x @ w.T + b)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_batches_of_few_rows(dtype):
+    for m, k, n in ((1, 64, 65), (2, 24, 1), (5, 1500, 9), (40, 33, 1), (1, 12, 1)):
+        a, b = numbers((3, 1, m, k), dtype), numbers((2, n, k), dtype)
+        x, y = nt.from_numpy(a), nt.from_numpy(b)
+        wanted = a @ b.swapaxes(1, 2)
+        assert np.array_equal((x @ y.transpose(1, 2)).numpy(), wanted)
+        assert np.array_equal((x @ y.transpose(1, 2).contiguous()).numpy(), wanted)
+        x = x.transpose(2, 3).contiguous().transpose(2, 3)
+        assert np.array_equal((x @ y.transpose(1, 2)).numpy(), wanted)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -225,9 +266,11 @@ def test_no_number_of_threads_changes_a_bit():
     normal = lambda *shape: nt.from_numpy(RNG.standard_normal(shape).astype("float32"))  # noqa: E731
     a, b, v = normal(300, 410), normal(410, 290), normal(410)
     batch, before, found = normal(30, 40, 410), nt.get_num_threads(), []
+    few, weight = normal(7, 2000), normal(300, 2000)
     for threads in (1, 2):
         nt.set_num_threads(threads)
         results = (a @ b, batch @ b, a @ v, b.t() @ v, batch.reshape(-1) @ batch.reshape(-1))
+        results += few @ weight.t(), batch[:, :1] @ batch.transpose(1, 2)
         found.append([r.numpy().tobytes() for r in results])
     nt.set_num_threads(before)
     assert found[0] == found[1]

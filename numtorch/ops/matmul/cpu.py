@@ -15,8 +15,9 @@ from ..copy.cpu import launch_copy
 from ..pointwise.cpu import launch_loop
 from ..pointwise.define import type_name
 from .addends import added
-from .gemm import as_matrix, products
-from .gemv import FEW, SHORT, few_rows, inner_product, matrix_vector, rows_with_bias
+from .gemm import as_matrix
+from .gemv import SHORT, inner_product, matrix_vector, rows_with_bias
+from .rows import rows_or_tiles
 
 BLOCK = 64  # columns that one sum over rows keeps in float64
 
@@ -88,10 +89,7 @@ def _product(a, b, out, ta, tb, bias=None):
             return lambda x, y, o: run(y, x, o)
         if tb and k >= SHORT and b.strides[1] == 1:
             return rows_with_bias(b, vector, bias, row)
-    if 1 < m <= FEW and k >= SHORT and a.strides[int(not ta)] == b.strides[int(tb)] == 1:
-        rows = a.strided((m, k), (a.strides[1], 1)) if ta else a
-        return few_rows(rows, b if tb else b.strided((n, k), (b.strides[1], 1)), bias, out)
-    return products(a, b, out, ta, tb, bias)
+    return rows_or_tiles(a, b, out, ta, tb, bias)
 
 
 def _staged(out, run, inputs):
@@ -130,8 +128,8 @@ def bmm_op(input, mat2, out, *, ta, tb):
 def matmul_op(input, mat2, out, *, ta, tb):
     """One product for each matrix of a broadcast batch."""
     if not out.contiguous:
-        return _staged(out, products(input, mat2, out.like(), ta, tb), 2)
-    return products(input, mat2, out, ta, tb)
+        return _staged(out, rows_or_tiles(input, mat2, out.like(), ta, tb), 2)
+    return rows_or_tiles(input, mat2, out, ta, tb)
 
 
 # -- sums with products --------------------------------------------------------------------------

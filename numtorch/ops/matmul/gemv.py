@@ -30,7 +30,6 @@ CHUNK = 1 << 16  # elements of an inner product that one iteration owns
 # Rows below this many elements, or so many of them, are added up several at once: 1000 x 100 takes
 # 0.75 of torch's time instead of 0.87, 300 x 300 0.70 instead of 0.88.
 SHORT, MANY = 64, 128
-FEW = 4  # rows that are multiplied by a transposed matrix in place: packing it costs more
 
 
 @kernel(fastmath="sum")
@@ -48,6 +47,56 @@ def row_products(a, x, out, bias, rows, n, pitch):
         out[i] = total if bias is None else T(total + bias[i])
 
 
+def lines_of(b, first, pitch, count, last):
+    """Pointers to `count` rows; after row `last`, to that one again."""
+    rows = [integer(i) for i in range(count)]
+    rows = [b.select(b.icmp_signed("<", i, last), i, last) for i in rows]
+    return [b.gep(first, [b.mul(i, pitch)]) for i in rows]
+
+
+def line_products(b, lefts, rights, n, vector, size):
+    """The inner products of n > 0 elements from each pointer in `lefts` and each in `rights`:
+    vectors, which hold those of lefts[0], then of lefts[1].
+
+    Each product has a vector of sums. Round d of log2(lanes) adds lanes d apart and puts two
+    products' results into one vector, so that lane i of the last one is the sum of vector i.
+    """
+    lanes = vector.count
+    whole = b.udiv(b.sub(n, integer(1)), integer(lanes))  # vectors in front of the last one
+    done = b.mul(whole, integer(lanes))
+    mask = as_mask(b, b.sub(b.shl(integer(1), b.sub(n, done)), integer(1)), lanes)
+
+    def with_products(sums, position, read):
+        found, parts = list(sums), [read(b.gep(left, [position])) for left in lefts]
+        for j, right in enumerate(rights):
+            other = read(b.gep(right, [position]))
+            for i, part in enumerate(parts):
+                at = i * len(rights) + j
+                found[at] = multiply_add(b, other, part, sums[at])
+        return found
+
+    zeros = [ir.Constant(vector, None)] * (len(lefts) * len(rights))
+    sums = with_products(zeros, done, lambda p: load_where(b, p, mask, vector, size))
+    before = b.block
+    with b.if_then(b.icmp_signed(">", whole, integer(0))):
+        v, partial, close = loop(b, whole, sums)
+        position = b.mul(v, integer(lanes))
+        longer = close(with_products(partial, position, lambda p: load(b, p, vector, size)))
+        inside = b.block
+    phis = [b.phi(vector) for _ in sums]
+    for phi, short, long in zip(phis, sums, longer, strict=True):
+        phi.add_incoming(short, before)
+        phi.add_incoming(long, inside)
+    kind, d = ir.VectorType(I32, lanes), 1
+    while d < lanes:
+        own = ir.Constant(kind, [k if not k & d else lanes + k for k in range(lanes)])
+        other = ir.Constant(kind, [k + d if not k & d else lanes + k - d for k in range(lanes)])
+        pairs = zip(phis[::2], phis[1::2], strict=True)
+        phis = [add(b, b.shuffle_vector(*p, own), b.shuffle_vector(*p, other)) for p in pairs]
+        d *= 2
+    return phis
+
+
 def plain_row_sums(a, at, pitch, used, x, first, n, out, to):
     """out[to + i] = sum over j < n of a[at + i * pitch + j] * x[first + j], for i < used."""
     T = out.dtype.type
@@ -60,50 +109,17 @@ def plain_row_sums(a, at, pitch, used, x, first, n, out, to):
 
 @vectorized(plain_row_sums)
 def row_sums(_, a, at, pitch, used, x, first, n, out, to):
-    """`plain_row_sums` of as many rows as a vector has lanes; n and used are positive.
-
-    Each row has a vector of sums. Round d of log2(lanes) adds lanes d apart and puts two rows'
-    results into one vector, so that lane i of the last one is the sum of row i.
-    """
+    """`plain_row_sums` of as many rows as a vector has lanes; n and used are positive."""
 
     def codegen(context, b, signature, args):
         a_, at_, pitch_, used_, x_, first_, n_, out_, to_ = args
         vector, size = vector_of(out)
         lanes = vector.count
-        last, top, right = b.sub(used_, integer(1)), b.gep(a_, [at_]), b.gep(x_, [first_])
-        rows = [integer(i) for i in range(lanes)]
-        rows = [b.select(b.icmp_signed("<", i, last), i, last) for i in rows]
-        lines = [b.gep(top, [b.mul(i, pitch_)]) for i in rows]
-        whole = b.udiv(b.sub(n_, integer(1)), integer(lanes))  # vectors in front of the last one
-        done = b.mul(whole, integer(lanes))
-        ones = b.sub(b.shl(integer(1), b.sub(n_, done)), integer(1))
-        mask = as_mask(b, ones, lanes)
-
-        def with_products(sums, position, read):
-            part, pairs = read(b.gep(right, [position])), zip(lines, sums, strict=True)
-            return [multiply_add(b, read(b.gep(row, [position])), part, s) for row, s in pairs]
-
-        zeros = [ir.Constant(vector, None)] * lanes
-        sums = with_products(zeros, done, lambda p: load_where(b, p, mask, vector, size))
-        before = b.block
-        with b.if_then(b.icmp_signed(">", whole, integer(0))):
-            v, partial, close = loop(b, whole, sums)
-            position = b.mul(v, integer(lanes))
-            longer = close(with_products(partial, position, lambda p: load(b, p, vector, size)))
-            inside = b.block
-        phis = [b.phi(vector) for _ in sums]
-        for phi, short, long in zip(phis, sums, longer, strict=True):
-            phi.add_incoming(short, before)
-            phi.add_incoming(long, inside)
-        kind, d = ir.VectorType(I32, lanes), 1
-        while d < lanes:
-            own = ir.Constant(kind, [k if not k & d else lanes + k for k in range(lanes)])
-            other = ir.Constant(kind, [k + d if not k & d else lanes + k - d for k in range(lanes)])
-            pairs = zip(phis[::2], phis[1::2], strict=True)
-            phis = [add(b, b.shuffle_vector(*p, own), b.shuffle_vector(*p, other)) for p in pairs]
-            d *= 2
+        last, top = b.sub(used_, integer(1)), b.gep(a_, [at_])
+        lines = lines_of(b, top, pitch_, lanes, last)
+        (sums,) = line_products(b, [b.gep(x_, [first_])], lines, n_, vector, size)
         stored = as_mask(b, b.sub(b.shl(integer(1), used_), integer(1)), lanes)
-        store_where(b, phis[0], b.gep(out_, [to_]), stored, size)
+        store_where(b, sums, b.gep(out_, [to_]), stored, size)
         return context.get_dummy_value()
 
     i = types.intp
@@ -116,24 +132,6 @@ def grouped_row_products(a, x, out, rows, n, pitch, lanes):
     for piece in prange((rows + lanes - 1) // lanes):
         i = np.int64(piece) * lanes
         row_sums(a, i * pitch, pitch, min(lanes, rows - i), x, 0, n, out, i)
-
-
-@kernel
-def products_of_rows(a, w, out, bias, m, n, k, a_pitch, pitch, lanes):
-    """out[i, j] = bias[j] + sum of a[i, l] * w[j, l]; the bias may be None.
-
-    One iteration of the parallel loop owns `lanes` columns; their rows of `w` stay in the cache.
-    """
-    T = out.dtype.type
-    for piece in prange((n + lanes - 1) // lanes):
-        first = np.int64(piece) * lanes
-        used = min(lanes, n - first)
-        for i in range(m):
-            to = i * n + first
-            row_sums(w, first * pitch, pitch, used, a, i * a_pitch, k, out, to)
-            if bias is not None:
-                for j in range(used):
-                    out[to + j] = T(out[to + j] + bias[first + j])
 
 
 @kernel
@@ -193,18 +191,6 @@ def rows_with_bias(a, x, bias, out):
     run = row_products.compile(a, x, out, bias, 1, 1, 1, work=m * n // 8)
     pitch = a.strides[0]
     return lambda v, given, b, o: run(given, v, o, b, m, n, pitch)
-
-
-def few_rows(a, w, bias, out):
-    """A function of the arrays (a, w, [bias,] out) for the product of a few contiguous rows and the
-    transposed `w`.
-    """
-    (m, k), n = a.shape, w.shape[0]
-    numbers = m, n, k, a.strides[0], w.strides[0], lanes_of(out.dtype.itemsize)
-    run = products_of_rows.compile(a, w, out, bias, *numbers, work=m * n * k // 8)
-    if bias is None:
-        return bind(run, 3, None, *numbers)
-    return lambda x, y, b, o: run(x, y, o, b, *numbers)
 
 
 def matrix_vector(a, x, out):

@@ -44,6 +44,17 @@ def bmm(batch, m, k, n):
     )  # fmt: skip
 
 
+def bmm_transposed(batch, m, k, n):
+    """Products of two batches, of which the second is transposed."""
+    return Case(
+        f"bmm {batch} x {m}x{k}x{n}, second transposed", "matmul",
+        forward(
+            lambda lib, a, b: a.bmm(b.transpose(1, 2)), normal(batch, m, k), normal(batch, n, k)
+        ),
+        *product(m, k, n, batch),
+    )  # fmt: skip
+
+
 def bmm_backward(batch, m, k, n):
     """Products of two batches, forward and backward."""
     return Case(
@@ -60,6 +71,18 @@ def mv(m, k):
     return Case(
         f"mv {m}x{k}", "matmul",
         forward(lambda lib, a, v: a @ v, normal(m, k), normal(k)), *product(m, k, 1),
+    )  # fmt: skip
+
+
+def few_rows(m, k, n):
+    """A linear layer of a small batch, forward."""
+    return Case(
+        f"linear {m}x{k}->{n}", "matmul",
+        forward(
+            lambda lib, x, w, b: lib.nn.functional.linear(x, w, b),
+            normal(m, k), normal(n, k), normal(n),
+        ),
+        *product(m, k, n),
     )  # fmt: skip
 
 
@@ -92,6 +115,8 @@ CASES = [
     bmm(96, 64, 64, 64),
     bmm(32, 128, 128, 64),
     bmm(12, 33, 57, 29),
+    bmm(256, 64, 64, 1),
+    bmm_transposed(256, 1, 64, 64),
     bmm_backward(64, 64, 64, 64),
     bmm_backward(7, 61, 59, 67),
     mv(512, 512),
@@ -99,6 +124,8 @@ CASES = [
     mv(4096, 10),
     mv(1000, 33),
     mv(257, 1031),
+    few_rows(5, 784, 256),
+    few_rows(8, 1024, 1024),
     linear(1, 64, 64),
     linear(2, 784, 256),
     linear(32, 128, 10),
