@@ -38,7 +38,32 @@ def _double(name, n):
     return Case(f"{name} {n}, float64", "pointwise", make, 16.0 * n, 20.0 * n)
 
 
+def _pairs(title, function, n):
+    """A function of two operands, costly where it is not vector code."""
+    make = forward(lambda lib, a, b: function(lib, a, b), normal(n), normal(1, n))
+    return Case(f"{title} {n}", "pointwise", make, 12.0 * n, 20.0 * n)
+
+
+def _in_place(title, function, n):
+    """A tensor that is read and written."""
+    size = "4M" if n == N else str(n)
+    return Case(f"{title} {size}", "pointwise", forward(function, normal(n)), 8.0 * n, n)
+
+
 CASES = [
+    *[_pairs("atan2", lambda lib, a, b: lib.atan2(a, b), n) for n in (CACHE, MILLION)],
+    *[_pairs("remainder", lambda lib, a, b: a % b, n) for n in (CACHE, MILLION)],
+    *[_pairs("floor_divide", lambda lib, a, b: a // b, n) for n in (ODD,)],
+    *[_in_place("mul_ by a number", lambda lib, a: a.mul_(0.999), n) for n in (64, ODD, N)],
+    *[_in_place("relu_", lambda lib, a: a.relu_(), n) for n in (CACHE, MILLION)],
+    *[_in_place("cube", lambda lib, a: a**3, n) for n in (CACHE, MILLION)],
+    *[
+        Case(
+            f"mul {m}x{n} by column", "pointwise",
+            forward(lambda lib, a, b: a * b, normal(m, n), normal(m, 1)), 8.0 * m * n, m * n,
+        )
+        for m, n in ((64, 64), (1000, 100), (100_003, 3), (1024, 1024))
+    ],
     Case("add 4x4", "pointwise", forward(_add, _small, _small), 192.0, 16.0, True),
     Case("add 4x4, recorded", "pointwise", recorded(_add, _small, _small), 192.0, 16.0, True),
     Case("add 4x4, backward", "pointwise", backward(_add, _small, _small), 320.0, 16.0),
