@@ -82,99 +82,80 @@ OUTPUT = np.array(
 GRADIENT, KERNEL_GRADIENT = OUTPUT.T, KERNEL.T
 
 
+def scaled(b, x, factor):
+    """x times a number, for a vector."""
+    return b.fmul(x, constant(x.type, factor))
+
+
+def add(b, x, factor, y):
+    """x times a number, plus y."""
+    return multiply_add(b, x, constant(x.type, factor), y)
+
+
 def transform_input(b, d):
     """INPUT d, for six vectors: 12 multiply-adds."""
-
-    def add(x, factor, y):
-        return multiply_add(b, x, constant(x.type, factor), y)
-
-    even_a, odd_a = add(d[2], -BB, d[4]), add(d[1], -BB, d[3])
-    even_b, odd_b = add(d[2], -AA, d[4]), add(d[1], -AA, d[3])
+    even_a, odd_a = add(b, d[2], -BB, d[4]), add(b, d[1], -BB, d[3])
+    even_b, odd_b = add(b, d[2], -AA, d[4]), add(b, d[1], -AA, d[3])
     return [
-        add(d[0], AA * BB, add(d[2], -POWERS, d[4])),
-        add(odd_a, A, even_a),
-        add(odd_a, -A, even_a),
-        add(odd_b, B, even_b),
-        add(odd_b, -B, even_b),
-        add(d[1], AA * BB, add(d[3], -POWERS, d[5])),
+        add(b, d[0], AA * BB, add(b, d[2], -POWERS, d[4])),
+        add(b, odd_a, A, even_a),
+        add(b, odd_a, -A, even_a),
+        add(b, odd_b, B, even_b),
+        add(b, odd_b, -B, even_b),
+        add(b, d[1], AA * BB, add(b, d[3], -POWERS, d[5])),
     ]
 
 
 def transform_kernel(b, w):
     """KERNEL w, for three vectors."""
-
-    def scaled(x, factor):
-        return b.fmul(x, constant(x.type, factor))
-
-    def add(x, factor, y):
-        return multiply_add(b, x, constant(x.type, factor), y)
-
     even_a, even_b = (
-        add(w[2], TO_A * AA, scaled(w[0], TO_A)),
-        add(w[2], TO_B * BB, scaled(w[0], TO_B)),
+        add(b, w[2], TO_A * AA, scaled(b, w[0], TO_A)),
+        add(b, w[2], TO_B * BB, scaled(b, w[0], TO_B)),
     )
     return [
-        scaled(w[0], 1 / (AA * BB)),
-        add(w[1], TO_A * A, even_a),
-        add(w[1], -TO_A * A, even_a),
-        add(w[1], TO_B * B, even_b),
-        add(w[1], -TO_B * B, even_b),
+        scaled(b, w[0], 1 / (AA * BB)),
+        add(b, w[1], TO_A * A, even_a),
+        add(b, w[1], -TO_A * A, even_a),
+        add(b, w[1], TO_B * B, even_b),
+        add(b, w[1], -TO_B * B, even_b),
         w[2],
     ]
 
 
 def transform_output(b, m):
     """OUTPUT m, for six vectors."""
-
-    def scaled(x, factor):
-        return b.fmul(x, constant(x.type, factor))
-
-    def add(x, factor, y):
-        return multiply_add(b, x, constant(x.type, factor), y)
-
     even_a, odd_a = b.fadd(m[1], m[2]), b.fsub(m[1], m[2])
     even_b, odd_b = b.fadd(m[3], m[4]), b.fsub(m[3], m[4])
     return [
         b.fadd(b.fadd(m[0], even_a), even_b),
-        add(odd_a, A, scaled(odd_b, B)),
-        add(even_a, AA, scaled(even_b, BB)),
-        add(odd_a, A * AA, add(odd_b, B * BB, m[5])),
+        add(b, odd_a, A, scaled(b, odd_b, B)),
+        add(b, even_a, AA, scaled(b, even_b, BB)),
+        add(b, odd_a, A * AA, add(b, odd_b, B * BB, m[5])),
     ]
 
 
 def transform_gradient(b, g):
     """GRADIENT g, for four vectors."""
-
-    def add(x, factor, y):
-        return multiply_add(b, x, constant(x.type, factor), y)
-
-    even_a, odd_a = add(g[2], AA, g[0]), add(g[3], AA, g[1])
-    even_b, odd_b = add(g[2], BB, g[0]), add(g[3], BB, g[1])
+    even_a, odd_a = add(b, g[2], AA, g[0]), add(b, g[3], AA, g[1])
+    even_b, odd_b = add(b, g[2], BB, g[0]), add(b, g[3], BB, g[1])
     return [
         g[0],
-        add(odd_a, A, even_a),
-        add(odd_a, -A, even_a),
-        add(odd_b, B, even_b),
-        add(odd_b, -B, even_b),
+        add(b, odd_a, A, even_a),
+        add(b, odd_a, -A, even_a),
+        add(b, odd_b, B, even_b),
+        add(b, odd_b, -B, even_b),
         g[3],
     ]
 
 
 def transform_kernel_gradient(b, m):
     """KERNEL_GRADIENT m, for six vectors."""
-
-    def scaled(x, factor):
-        return b.fmul(x, constant(x.type, factor))
-
-    def add(x, factor, y):
-        return multiply_add(b, x, constant(x.type, factor), y)
-
     even_a, odd_a = b.fadd(m[1], m[2]), b.fsub(m[1], m[2])
     even_b, odd_b = b.fadd(m[3], m[4]), b.fsub(m[3], m[4])
     return [
-        add(m[0], 1 / (AA * BB), add(even_a, TO_A, scaled(even_b, TO_B))),
-        add(odd_a, TO_A * A, scaled(odd_b, TO_B * B)),
-        add(even_a, TO_A * AA, add(even_b, TO_B * BB, m[5])),
+        add(b, m[0], 1 / (AA * BB), add(b, even_a, TO_A, scaled(b, even_b, TO_B))),
+        add(b, odd_a, TO_A * A, scaled(b, odd_b, TO_B * B)),
+        add(b, even_a, TO_A * AA, add(b, even_b, TO_B * BB, m[5])),
     ]
 
 
