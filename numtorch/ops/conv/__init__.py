@@ -12,6 +12,7 @@ from ...core import errors
 from ...core.op import primitive
 from ...core.shape import as_index
 from ...core.tensor import Tensor
+from . import layout
 from .checks import check_bias, check_dtypes, check_sizes, check_weight, output_size
 
 __all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
@@ -33,7 +34,7 @@ METHODS: dict = {}
 )
 def convolution_op(input, weight, bias=None, *, stride, padding, dilation, groups):
     """Cross-correlation of `input` with `weight`; `padding` is a pair (before, after) for each
-    axis.
+    axis. The result has channels last where `input` has, and a kernel for it (`layout.py`).
 
     (N, C, *size), (O, C / groups, *kernel), (O,) -> (N, O, *size')
     """
@@ -41,7 +42,8 @@ def convolution_op(input, weight, bias=None, *, stride, padding, dilation, group
     check_bias(weight, bias, weight.shape[0])
     check_dtypes(input, weight, bias)
     size = output_size(input, weight.shape[2:], stride, padding, dilation)
-    return input.like(shape=(input.shape[0], weight.shape[0], *size))
+    shape = input.shape[0], weight.shape[0], *size
+    return layout.result(input, shape, weight.shape, stride, padding, groups)
 
 
 @primitive(
@@ -60,7 +62,8 @@ def convolution_input_grad(grad, weight, *, size, stride, padding, dilation, gro
 
     (N, O, *size'), (O, C / groups, *kernel) -> (N, C, *size)
     """
-    return grad.like(shape=(grad.shape[0], weight.shape[1] * groups, *size))
+    shape = grad.shape[0], weight.shape[1] * groups, *size
+    return layout.result(grad, shape, weight.shape, stride, padding, groups)
 
 
 @primitive(

@@ -11,8 +11,7 @@ import numpy as np
 from ...backends.cpu import threads
 from ...backends.cpu.jit import PARALLEL_WORK, kernel, prange
 from ...backends.cpu.simd import lanes_of
-from ...backends.registry import contiguous
-from . import channel_lanes, choice, depthwise, plan, pointwise, winograd
+from . import channel_lanes, choice, depthwise, depthwise_lanes, layout, plan, pointwise, winograd
 from .planes import gather, geometry, scratch, three
 from .tile import output_tile
 from .weight_grad import convolution_weight_grad
@@ -192,7 +191,19 @@ def correlate(x, weight, bias, out_channels, axes, kernel_size, groups, steps):
     return launch
 
 
-@contiguous
+def channels_forward(input, weight, bias, out, *, stride, padding, dilation, groups):
+    """The forward convolution of images with channels last, or None."""
+    if not (out.numel and weight.numel):
+        return None
+    if layout.is_product(weight.shape[2:], stride, padding, groups):
+        return pointwise.pixels(input, weight, bias, out)
+    if not layout.is_depthwise(weight.shape, groups):
+        return None
+    facts = geometry(input.shape[2:], out.shape[2:], weight.shape[2:], stride, padding, dilation)
+    return depthwise_lanes.forward(input, weight, bias, out, facts)
+
+
+@layout.arranged((0, 3), channels_forward)
 def convolution_op(input, weight, bias, out, *, stride, padding, dilation, groups):
     """The forward convolution: taps in order over the phases of the input."""
     if not (out.numel and weight.numel):
@@ -211,7 +222,19 @@ def convolution_op(input, weight, bias, out, *, stride, padding, dilation, group
     return correlate(input, weight, bias, rows, axes, kernel_size, groups, steps)
 
 
-@contiguous
+def channels_input_grad(grad, weight, out, *, size, stride, padding, dilation, groups):
+    """The gradient for images with channels last, or None."""
+    if not (grad.numel and weight.numel):
+        return None
+    if layout.is_product(weight.shape[2:], stride, padding, groups):
+        return pointwise.pixels_input_grad(grad, weight, out)
+    if not layout.is_depthwise(weight.shape, groups):
+        return None
+    facts = geometry(size, grad.shape[2:], weight.shape[2:], stride, padding, dilation)
+    return depthwise_lanes.input_grad(grad, weight, out, facts)
+
+
+@layout.arranged((0, 2), channels_input_grad)
 def convolution_input_grad(grad, weight, out, *, size, stride, padding, dilation, groups):
     """The gradient for the input: for each of its phases, a convolution of the gradient."""
     if not (grad.numel and weight.numel):

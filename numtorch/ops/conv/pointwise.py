@@ -1,6 +1,7 @@
 """Convolutions that are products of matrices as their tensors lie: nothing is copied or unfolded.
 
-- 1x1 kernels of stride 1 (pointwise): for each image, (O, C) times (C, pixels).
+- 1x1 kernels of stride 1 (pointwise): for each image, (O, C) times (C, pixels); of images with
+  channels last, a linear layer: pixels are rows, and so are its gradients.
 - Kernels as large as the image (dense): there is one output for each image and output channel, so
   this is a linear layer, images are rows, and so are its gradients.
 - Kernels as large as the stride, without padding (patches): the input's gradient is, for each
@@ -28,7 +29,11 @@ def matrix(spec):
 
 def dense(input, weight, bias, out):
     """The convolution as a linear layer."""
-    x, w, y = map(matrix, (input, weight, out))
+    return linear(*map(matrix, (input, weight)), bias, matrix(out))
+
+
+def linear(x, w, bias, y):
+    """A function of (input, weight, bias, output), for matrices."""
     if bias is not None:
         return linear_op(x, w, bias, y)
     run = rows_op(x, w, y, ta=False, tb=True)
@@ -43,6 +48,26 @@ def dense_input_grad(grad, weight, out):
 def dense_weight_grad(grad, input, out):
     """(N, O) transposed, times (N, C * kernel)."""
     return rows_op(*map(matrix, (grad, input, out)), ta=True, tb=False)
+
+
+def pixel_rows(spec):
+    """The Spec of images with channels last as a matrix with a row for each pixel."""
+    return spec.like((spec.numel // spec.shape[1], spec.shape[1]))
+
+
+def pixels(input, weight, bias, out):
+    """The 1x1 convolution of images with channels last as a linear layer."""
+    return linear(pixel_rows(input), matrix(weight), bias, pixel_rows(out))
+
+
+def pixels_input_grad(grad, weight, out):
+    """(pixels, O) times (O, C)."""
+    return rows_op(pixel_rows(grad), matrix(weight), pixel_rows(out), ta=False, tb=False)
+
+
+def pixels_weight_grad(grad, input, out):
+    """(pixels, O) transposed, times (pixels, C)."""
+    return rows_op(pixel_rows(grad), pixel_rows(input), matrix(out), ta=True, tb=False)
 
 
 def is_pointwise(axes, kernel_size) -> bool:

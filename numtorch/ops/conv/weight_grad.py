@@ -17,8 +17,7 @@ import numpy as np
 from ...backends.cpu import threads
 from ...backends.cpu.jit import PARALLEL_WORK, kernel, prange
 from ...backends.cpu.simd import lanes_of
-from ...backends.registry import contiguous
-from . import choice, depthwise, plan, pointwise, winograd_grad
+from . import choice, depthwise, layout, plan, pointwise, winograd_grad
 from .planes import gather, geometry, scratch
 from .tile import outer_tile, turn
 
@@ -118,7 +117,14 @@ def join_parts(
                 )  # fmt: skip
 
 
-@contiguous
+def channels_weight_grad(grad, input, out, *, kernel_size, stride, padding, dilation, groups):
+    """The gradient from images with channels last, or None."""
+    if grad.numel and input.numel and layout.is_product(kernel_size, stride, padding, groups):
+        return pointwise.pixels_weight_grad(grad, input, out)
+    return None
+
+
+@layout.arranged((0, 1), channels_weight_grad)
 def convolution_weight_grad(grad, input, out, *, kernel_size, stride, padding, dilation, groups):
     """The gradient for the weight: every tap's product sum over the images."""
     if not (grad.numel and input.numel):

@@ -58,14 +58,14 @@ def arranged(leading: int, outputs: int = 1):
                 channels, wanted = 1, [s.dense() for s in specs]
             planes = math.prod(first.shape[: first.ndim - axes]) // max(channels, 1)
             run = launch(*wanted, planes=planes, channels=channels, **attributes)
-            return run if [*specs] == wanted else _with_copies(run, specs, wanted, outputs)
+            return run if [*specs] == wanted else with_copies(run, specs, wanted, outputs)
 
         return launcher
 
     return mark
 
 
-def _with_copies(run, specs, wanted, outputs):
+def with_copies(run, specs, wanted, outputs=1):
     """`run` on copies of the tensors whose memory is not as it wants it."""
     copy, gather, scatter = copy_op.op.kernel, [], []
     for k, (s, w) in enumerate(zip(specs, wanted, strict=True)):
