@@ -170,11 +170,14 @@ def suits(m, k, a, b, ta, tb):
 def rows_or_tiles(a, b, out, ta, tb, bias=None):
     """`products` of the same arguments by whichever kernel suits them."""
     (m, n), k = out.shape[-2:], a.shape[-2 if ta else -1]
+    if n == 1 < m and suits(1, k, b, a, not tb, not ta):
+        row = out.like((*out.shape[:-2], 1, m))
+        run = few_rows(in_rows(b, not tb), in_rows(a, ta), row, bias)
+        if bias is None:
+            return lambda x, y, o: run(y, x, o)
+        return lambda x, y, c, o: run(y, x, np.repeat(c, m), o)
     if n and m and suits(m, k, a, b, ta, tb):
         return few_rows(in_rows(a, ta), in_rows(b, not tb), out, bias)
-    if n == 1 < m and bias is None and suits(n, k, b, a, not tb, not ta):
-        swapped = few_rows(in_rows(b, not tb), in_rows(a, ta), out.like((*out.shape[:-2], 1, m)))
-        return lambda x, y, o: swapped(y, x, o)
     return products(a, b, out, ta, tb, bias)
 
 

@@ -74,8 +74,8 @@ def mv(m, k):
     )  # fmt: skip
 
 
-def few_rows(m, k, n):
-    """A linear layer of a small batch, forward."""
+def layer(m, k, n):
+    """A linear layer, forward."""
     return Case(
         f"linear {m}x{k}->{n}", "matmul",
         forward(
@@ -124,8 +124,9 @@ CASES = [
     mv(4096, 10),
     mv(1000, 33),
     mv(257, 1031),
-    few_rows(5, 784, 256),
-    few_rows(8, 1024, 1024),
+    layer(5, 784, 256),
+    layer(8, 1024, 1024),
+    layer(64, 512, 1),
     linear(1, 64, 64),
     linear(2, 784, 256),
     linear(32, 128, 10),
