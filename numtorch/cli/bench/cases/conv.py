@@ -21,8 +21,8 @@ def transposed(n, c, h, w, o, k, stride=1, padding=0):
     ]
 
 
-def conv(n, c, h, w, o, k, stride=1, padding=0, groups=1, dilation=1, quick=False):
-    """A forward case and a forward + backward case."""
+def conv(n, c, h, w, o, k, stride=1, padding=0, groups=1, dilation=1, quick=False, last=False):
+    """A forward case and a forward + backward case; of images with channels last, if `last`."""
     x, weight = normal(n, c, h, w), normal(o, c // groups, k, k)
     reach = dilation * (k - 1) - 2 * padding
     oh, ow = (h - reach - 1) // stride + 1, (w - reach - 1) // stride + 1
@@ -34,8 +34,12 @@ def conv(n, c, h, w, o, k, stride=1, padding=0, groups=1, dilation=1, quick=Fals
     name += " depthwise" if groups == c > 1 else f" g{groups}" if groups > 1 else ""
 
     def run(lib, a, b):
+        if last:
+            a = a.permute(0, 3, 1, 2)
         return lib.nn.functional.conv2d(a, b, None, stride, padding, dilation, groups)
 
+    if last:
+        name, x = f"{name}, channels last", normal(n, h, w, c)
     both = backward(run, x, weight, leaves=2)
     return [
         Case(name, "conv", forward(run, x, weight), moved, flops, quick),
@@ -70,6 +74,9 @@ CASES = [
     *conv(16, 240, 14, 14, 240, 5, padding=2, groups=240),
     *conv(4, 144, 56, 56, 144, 5, 2, 2, groups=144),
     *conv(1, 64, 37, 37, 64, 3, padding=1, groups=64),
+    *conv(8, 64, 28, 28, 64, 3, padding=1, groups=64, last=True),
+    *conv(8, 240, 14, 14, 240, 5, padding=2, groups=240, last=True),
+    *conv(4, 256, 28, 28, 64, 1, last=True),
     *conv(4, 320, 23, 23, 15, 1),
     *conv(1, 1024, 14, 14, 256, 1),
     *conv(2, 64, 64, 64, 1, 7, padding=3),
