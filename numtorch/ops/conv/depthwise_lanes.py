@@ -34,7 +34,7 @@ from .planes import scratch, three
 from .tile import turn
 
 LINE_TAPS = 7  # of a line tile at most: their weights are in registers
-BLOCK_ROWS = 8  # of the output are one task
+BLOCK_ROWS = 2  # of the output are one task: its input stays in the L1 cache
 ONE, FOUR, EIGHT, EDGE_FOUR, EDGE_EIGHT, INNER = range(6)  # kinds of tiles: pixels, and where
 turned = turn(True)
 
