@@ -178,12 +178,10 @@ class Op:
             for s, n in zip(specs, self.tensors, strict=True)
         ]
         staged = [dense is True and not o.contiguous for o in outs]
-        inner_in = [s.dense() if c else s for s, c in zip(specs, copied, strict=True)]
-        inner_out = [o.dense() if c else o for o, c in zip(outs, staged, strict=True)]
-        run = launch(*inner_in, *inner_out, **named)
-        if not any(copied) and not any(staged):
-            return run
-        return _with_copies(run, list(specs), list(outs), copied, staged)
+        wanted = [s.dense() if c else s for s, c in zip(specs, copied, strict=True)]
+        wanted += [o.dense() if c else o for o, c in zip(outs, staged, strict=True)]
+        run = launch(*wanted, **named)
+        return with_copies(run, [*specs, *outs], wanted, len(outs))
 
     def _into_plan(self, key):
         """A kernel that writes to given memory; key = (target spec, specs..., attributes...)."""
@@ -284,32 +282,31 @@ class Op:
         return node
 
 
-def _with_copies(run, specs, outs, copied, staged):
-    """`run` on contiguous copies of some inputs and outputs."""
-    memory = backend["memory"](outs[0].device)
-    copy = OPS["copy_op"]
-    gather, scatter = [], []
-    for i, s in enumerate(specs):
-        if copied[i]:
-            gather.append((i, memory.allocator(s.dense()), copy.kernel((s,), (), (s.dense(),))))
-    for i, o in enumerate(outs):
-        if staged[i]:
-            scatter.append(
-                (len(specs) + i, memory.allocator(o.dense()), copy.kernel((o.dense(),), (), (o,)))
-            )
+def with_copies(run, specs, wanted, outputs=1):
+    """`run`, on copies of the tensors that do not lie as `wanted`; the last are outputs."""
+    copy, gather, scatter = OPS["copy_op"].kernel, [], []
+    for k, (s, w) in enumerate(zip(specs, wanted, strict=True)):
+        if s is not w:
+            make = backend["memory"](w.device).allocator(w)
+            if k < len(specs) - outputs:
+                gather.append((k, make, copy((s,), (), (w,))))
+            else:
+                scatter.append((k, make, copy((w,), (), (s,))))
+    if not gather and not scatter:
+        return run
 
-    def with_copies(*arrays):
+    def copied(*arrays):
         given = list(arrays)
-        for i, make, fill in gather:
-            given[i] = make()
-            fill(arrays[i], given[i])
-        for i, make, _ in scatter:
-            given[i] = make()
+        for k, make, fill in gather:
+            given[k] = make()
+            fill(arrays[k], given[k])
+        for k, make, _ in scatter:
+            given[k] = make()
         run(*given)
-        for i, _, fill in scatter:
-            fill(given[i], arrays[i])
+        for k, _, fill in scatter:
+            fill(given[k], arrays[k])
 
-    return with_copies
+    return copied
 
 
 def primitive(rule=None, **options):

@@ -2,7 +2,8 @@
 
 import functools
 
-from ..pool.layout import channels_last, laid_out, with_channels_last, with_copies
+from ...core.op import with_copies
+from ..pool.layout import channels_last, laid_out, with_channels_last
 
 __all__ = ["arranged", "result"]
 
@@ -49,7 +50,7 @@ def arranged(images, with_channels):
             if run is None:
                 wanted = [s and s.dense() for s in specs]
                 run = launch(*wanted, **attributes)
-            return run if [*specs] == wanted else with_copies(run, specs, wanted)
+            return with_copies(run, specs, wanted)
 
         return launcher
 

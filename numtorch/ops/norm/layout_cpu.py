@@ -4,8 +4,7 @@ import functools
 import inspect
 import math
 
-from ...backends.cpu import memory
-from ...core.op import OPS
+from ...core.op import with_copies
 from .formula import channels_last, in_its_layout
 
 
@@ -32,20 +31,8 @@ def in_one_layout(images: str):
         def laid_out(*specs, **attributes):
             layout = in_its_layout(specs[own])
             copies = [i for i in moved if not _lies_like(specs[i], layout)]
-            run = launch(*[layout if i in copies else s for i, s in enumerate(specs)], **attributes)
-            if not copies:
-                return run
-            make, copy = memory.allocator(layout), OPS["copy_op"]
-            fill = [(i, copy.kernel((specs[i],), (), (layout,))) for i in copies]
-
-            def with_copies(*arrays):
-                given = list(arrays)
-                for i, move in fill:
-                    given[i] = make()
-                    move(arrays[i], given[i])
-                run(*given)
-
-            return with_copies
+            wanted = [layout if i in copies else s for i, s in enumerate(specs)]
+            return with_copies(launch(*wanted, **attributes), specs, wanted, 0)
 
         vectors = [n for n in names[: names.index("out")] if n not in images.split()]
         laid_out.contiguous = frozenset(vectors)

@@ -7,8 +7,7 @@ launcher both are images of `channels` elements in each pixel, 1 if contiguous.
 import functools
 import math
 
-from ...backends import registry
-from ..copy import copy_op
+from ...core.op import with_copies
 
 
 def channels_last(spec, axes: int) -> bool:
@@ -58,33 +57,8 @@ def arranged(leading: int, outputs: int = 1):
                 channels, wanted = 1, [s.dense() for s in specs]
             planes = math.prod(first.shape[: first.ndim - axes]) // max(channels, 1)
             run = launch(*wanted, planes=planes, channels=channels, **attributes)
-            return run if [*specs] == wanted else with_copies(run, specs, wanted, outputs)
+            return with_copies(run, specs, wanted, outputs)
 
         return launcher
 
     return mark
-
-
-def with_copies(run, specs, wanted, outputs=1):
-    """`run` on copies of the tensors whose memory is not as it wants it."""
-    copy, gather, scatter = copy_op.op.kernel, [], []
-    for k, (s, w) in enumerate(zip(specs, wanted, strict=True)):
-        if s != w:
-            make = registry.memory(w.device).allocator(w)
-            if k < len(specs) - outputs:
-                gather.append((k, make, copy((s,), (), (w,))))
-            else:
-                scatter.append((k, make, copy((w,), (), (s,))))
-
-    def with_copies(*arrays):
-        given = list(arrays)
-        for k, make, fill in gather:
-            given[k] = make()
-            fill(arrays[k], given[k])
-        for k, make, _ in scatter:
-            given[k] = make()
-        run(*given)
-        for k, _, fill in scatter:
-            fill(given[k], arrays[k])
-
-    return with_copies
