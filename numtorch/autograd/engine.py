@@ -174,11 +174,29 @@ def _accumulate(leaf, g, alone: bool) -> None:
     elif grad_mode.get() or (
         alone
         and g._spec.strides == leaf._spec.strides
-        and (g._memory is None or getattr(g, "_view", None) is None)
+        and (g._memory is None or _sole(g, getattr(g, "_view", None)))
     ):
         leaf._grad = g
     else:
         leaf._grad = g.clone()
+
+
+def _sole(g, view) -> bool:
+    """Whether nothing but `g` reaches its memory: it is no view, or all of a tensor of which only
+    it knows (the gradient of a permuted leaf, say). torch keeps any view, so that two gradients may
+    be one memory.
+    """
+    if view is None:
+        return True
+    base = view.base
+    if base is None or base._spec.numel != g._spec.numel:
+        return False
+    storage, array = base._memory, base._array
+    return (
+        sys.getrefcount(base) <= _ALONE + 1  # and the View
+        and sys.getrefcount(storage) <= _ALONE + 2  # and two tensors
+        and sys.getrefcount(array) <= _ALONE + 3  # and base, storage, the view's array
+    )
 
 
 def _before(node, g):

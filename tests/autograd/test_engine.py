@@ -6,6 +6,7 @@ import gc
 import threading
 import weakref
 
+import numpy as np
 import pytest
 
 import numtorch as nt
@@ -289,3 +290,21 @@ def test_higher_derivatives():
     for want in (32, 48, 48, 24):
         (y,) = nt.autograd.grad(y, x, create_graph=True)
         assert y.item() == pytest.approx(want)
+
+
+def test_a_gradient_that_is_a_view_is_kept_only_if_nobody_else_sees_its_memory():
+    x = nt.zeros(2, 3, 4, 5, requires_grad=True)
+    nt.nn.functional.max_pool2d(x.permute(0, 3, 1, 2), 1).sum().backward()
+    assert x.grad._view is not None and x.grad.tolist() == nt.ones(2, 3, 4, 5).tolist()
+
+    given = nt.ones(3, 2)
+    x = nt.zeros(2, 3, requires_grad=True)
+    x.reshape(3, 2).backward(given)
+    array = np.ones((3, 2), np.float32)
+    y = nt.zeros(2, 3, requires_grad=True)
+    y.reshape(3, 2).backward(nt.from_numpy(array))
+    a, b = (nt.zeros(2, 3, requires_grad=True) for _ in range(2))
+    ((a.view(6) + b.view(6)) * 2).sum().backward()
+    for leaf in (x, y, a):
+        leaf.grad.zero_()
+    assert given.sum() == 6 and array.sum() == 6 and b.grad.sum() == 12
