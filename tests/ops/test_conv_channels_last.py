@@ -42,9 +42,8 @@ CASES = {
     "multiplier": (6, 12, (5, 9), (3, 3), 1, 1, 1, 6),
     "3x3 dense": (6, 5, (5, 9), (3, 3), 1, 1, 1, 1),
 }
-LIKE_TORCH = [
-    name for name in CASES if name not in ("multiplier", "3x3 dense")
-]  # have kernels of their own
+# those with kernels of their own; torch's layout of 1x1 volumes depends on its threads
+LIKE_TORCH = [n for n in CASES if n not in ("multiplier", "3x3 dense", "1x1 volumes")]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
