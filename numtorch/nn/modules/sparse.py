@@ -9,7 +9,35 @@ from .module import Module
 __all__ = ["Embedding", "EmbeddingBag"]
 
 
-class Embedding(Module):
+class _Table(Module):
+    """A module with a table of vectors."""
+
+    _padding = "Padding_idx"  # as torch's message spells it
+
+    def _make_table(self, rows, columns, padding_idx, weight, requires_grad, device, dtype):
+        if padding_idx is not None:
+            if not -rows <= padding_idx < rows:
+                raise AssertionError(f"{self._padding} must be within num_embeddings")
+            padding_idx %= rows
+        self.num_embeddings, self.embedding_dim, self.padding_idx = rows, columns, padding_idx
+        if weight is None:
+            made = empty((rows, columns), device=device, dtype=dtype)
+            self.weight = Parameter(made, requires_grad=requires_grad)
+            self.reset_parameters()
+            return
+        if tuple(weight.shape) != (rows, columns):
+            raise AssertionError("Shape of weight does not match num_embeddings and embedding_dim")
+        self.weight = Parameter(weight, requires_grad=requires_grad)
+
+    def reset_parameters(self):
+        """Draw the table from the standard normal distribution; the padding row is zero."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            with no_grad():
+                self.weight[self.padding_idx].fill_(0)
+
+
+class Embedding(_Table):
     """A table of vectors, looked up by integer.
 
     (*) of int -> (*, embedding_dim)
@@ -30,31 +58,11 @@ class Embedding(Module):
         dtype=None,
     ):
         super().__init__()
-        if padding_idx is not None:
-            if not -num_embeddings <= padding_idx < num_embeddings:
-                raise AssertionError("Padding_idx must be within num_embeddings")
-            padding_idx %= num_embeddings
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.padding_idx, self.max_norm, self.norm_type = padding_idx, max_norm, norm_type
+        self._make_table(
+            num_embeddings, embedding_dim, padding_idx, _weight, not _freeze, device, dtype
+        )
+        self.max_norm, self.norm_type = max_norm, norm_type
         self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
-        shape = (num_embeddings, embedding_dim)
-        if _weight is None:
-            weight = empty(shape, device=device, dtype=dtype)
-            self.weight = Parameter(weight, requires_grad=not _freeze)
-            self.reset_parameters()
-        else:
-            if tuple(_weight.shape) != shape:
-                raise AssertionError(
-                    "Shape of weight does not match num_embeddings and embedding_dim"
-                )
-            self.weight = Parameter(_weight, requires_grad=not _freeze)
-
-    def reset_parameters(self):
-        """Draw the table from the standard normal distribution; the padding row is zero."""
-        init.normal_(self.weight)
-        if self.padding_idx is not None:
-            with no_grad():
-                self.weight[self.padding_idx].fill_(0)
 
     def forward(self, input):
         """(*) -> (*, embedding_dim)."""
@@ -114,11 +122,13 @@ class Embedding(Module):
         )
 
 
-class EmbeddingBag(Module):
+class EmbeddingBag(_Table):
     """Sums, means or maxima of bags of vectors of a table.
 
     (B, L) of int -> (B, embedding_dim), or (N,) of int, (B,) -> (B, embedding_dim)
     """
+
+    _padding = "padding_idx"
 
     def __init__(
         self,
@@ -136,31 +146,10 @@ class EmbeddingBag(Module):
         dtype=None,
     ):
         super().__init__()
-        if padding_idx is not None:
-            if not -num_embeddings <= padding_idx < num_embeddings:
-                raise AssertionError("padding_idx must be within num_embeddings")
-            padding_idx %= num_embeddings
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.max_norm, self.norm_type, self.padding_idx = max_norm, norm_type, padding_idx
+        self._make_table(num_embeddings, embedding_dim, padding_idx, _weight, True, device, dtype)
+        self.max_norm, self.norm_type = max_norm, norm_type
         self.scale_grad_by_freq, self.mode, self.sparse = scale_grad_by_freq, mode, sparse
         self.include_last_offset = include_last_offset
-        shape = (num_embeddings, embedding_dim)
-        if _weight is None:
-            self.weight = Parameter(empty(shape, device=device, dtype=dtype))
-            self.reset_parameters()
-        else:
-            if tuple(_weight.shape) != shape:
-                raise AssertionError(
-                    "Shape of weight does not match num_embeddings and embedding_dim"
-                )
-            self.weight = Parameter(_weight)
-
-    def reset_parameters(self):
-        """Draw the table from the standard normal distribution; the padding row is zero."""
-        init.normal_(self.weight)
-        if self.padding_idx is not None:
-            with no_grad():
-                self.weight[self.padding_idx].fill_(0)
 
     def forward(self, input, offsets=None, per_sample_weights=None):
         """(B, L) -> (B, embedding_dim), or (N,), (B,) -> (B, embedding_dim)."""
