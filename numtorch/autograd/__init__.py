@@ -1,7 +1,7 @@
 """Automatic differentiation: the engine, `Function`, grad modes, hooks, gradcheck, forward mode."""
 
 from ..core.tensor import Tensor
-from . import forward_ad, methods
+from . import forward_ad, graph, methods
 from .api import backward, grad
 from .function import Function
 from .grad_mode import (
@@ -12,7 +12,8 @@ from .grad_mode import (
     no_grad,
     set_grad_enabled,
 )
-from .gradcheck import GradcheckError, gradcheck, gradgradcheck
+from .gradcheck import gradcheck, gradgradcheck
+from .jacobians import GradcheckError
 
 __all__ = [
     "Function",
@@ -21,6 +22,7 @@ __all__ = [
     "enable_grad",
     "forward_ad",
     "grad",
+    "graph",
     "gradcheck",
     "gradgradcheck",
     "inference_mode",

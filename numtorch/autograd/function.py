@@ -2,7 +2,7 @@
 
 import functools
 
-from ..core import errors, tape
+from ..core import errors, saved, tape
 from ..core.generate import NO_STORAGE
 from ..core.inplace import finish, new_output
 from ..core.tensor import Tensor, wrap_view
@@ -61,6 +61,9 @@ class FunctionCtx:
             raise errors.backward_twice(self._owner)
         out = []
         for value, (storage, version) in zip(self._saved, self._versions, strict=True):
+            if value.__class__ is saved.Packed:
+                out.append(value.unpack(self._owner))
+                continue
             if storage.version != version:
                 raise errors.modified_in_place(
                     self._owner, _spec(value), storage.version, version, None
@@ -334,24 +337,30 @@ def _record(cls, ctx, args, outs, edges, many):
 
 def _save(ctx, outs, results) -> None:
     """Inputs are kept as they are, outputs without their node (that would be a cycle)."""
-    saved: list = []
+    values: list = []
     versions: list = []
+    pairs = saved.hooks.get()
     tensors = [o for o in results if isinstance(o, Tensor)]
     for t in getattr(ctx, "_to_save", ()):
         if t is None:
-            saved.append(None)
+            values.append(None)
             versions.append((NO_STORAGE, 0))
             continue
         position = next((i for i, o in enumerate(outs) if o is t), None)
         if position is not None and results[position]._node is not None:
             r = results[position]
             index = None if len(tensors) == 1 else next(i for i, o in enumerate(tensors) if o is r)
-            saved.append((r._array, r._spec, r._storage, getattr(r, "_view", None), index))
+            if pairs:
+                number = saved.OWNER if index is None else index
+                values.append(saved.Packed(r, pairs[-1], number))
+            else:
+                view = getattr(r, "_view", None)
+                values.append((r._array, r._spec, r._storage, view, index))
             versions.append((r._storage, r._storage.version))
         else:
-            saved.append(t)
+            values.append(saved.Packed(t, pairs[-1]) if pairs else t)
             versions.append((t._storage, t._storage.version))
-    ctx._saved, ctx._versions = tuple(saved), tuple(versions)
+    ctx._saved, ctx._versions = tuple(values), tuple(versions)
 
 
 class _Once(Function):

@@ -59,6 +59,22 @@ def differentiate(op) -> None:
     runtime[f"{op.name}__node"] = cls
 
 
+def unpacking(op):
+    """The class of nodes whose saved tensors are packed (core/saved.py): `back` unpacks first."""
+    cls = op.node_class
+    found = cls.__dict__.get("unpacking_class")
+    if found is None:
+        found = type(cls.__name__, (cls,), {"__slots__": ()})
+        if op.vjp is not None:
+            entries = _entries(op)
+            text = _back_source(op, entries, *_saved_plan(op, entries), packed=True)
+            namespace = dict(cls.back.__globals__, unpacked=runtime["unpacked"])
+            exec(compiled(text, f"<numtorch {op.name} backward, unpacking>"), namespace)
+            found.back = namespace["back"]
+        cls.unpacking_class = found
+    return found
+
+
 def _entries(op) -> list:
     """[(indices of the inputs, function or None)]"""
     index = {t: i for i, t in enumerate(op.tensors)}
@@ -104,7 +120,7 @@ def _saved_plan(op, entries):
     return [(*item, tuple(sorted(who))) for item, who in wanted.items()], uses
 
 
-def _back_source(op, entries, plan, uses) -> str:
+def _back_source(op, entries, plan, uses, packed: bool = False) -> str:
     code = Lines(["def back(node, g):"])
     n = len(op.tensors)
     if plan:
@@ -112,14 +128,16 @@ def _back_source(op, entries, plan, uses) -> str:
         names = [("_" if kind == "spec" else "") + name for kind, _, name, _ in plan]
         code.add(f"({''.join(x + ', ' for x in names)}) = saved")
         kept = [name for kind, _, name, _ in plan if kind in ("tensor", "out")]
-        if kept:
+        if packed:
+            code.add("\n".join(f"{k} = unpacked({k}, node)" for k in kept))
+        elif kept:
             code.add(f"({''.join(f's_{k}, v_{k}, ' for k in kept)}) = node.versions")
             code.add(
                 f"if {' or '.join(f's_{k}.version != v_{k}' for k in kept)}:\n    raise "
                 f"changed(node)"
             )
         for kind, index, name, _ in plan:
-            if kind == "out":
+            if kind == "out" and not packed:
                 code.add(f"triple = {name}\n{name} = new(Tensor)")
                 code.add(f"{name}._array, {name}._spec, {name}._memory = triple")
                 owner = "node if grad_on() else None" if index == 0 else "None"
