@@ -58,6 +58,7 @@ _LAZY = (
     "cuda",
     "nn",
     "optim",
+    "profiler",
     "random",
     "serialization",
     "utils",

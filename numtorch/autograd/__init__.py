@@ -1,5 +1,7 @@
 """Automatic differentiation: the engine, `Function`, grad modes, hooks, gradcheck, forward mode."""
 
+import importlib
+
 from ..core.tensor import Tensor
 from . import forward_ad, graph, methods
 from .api import backward, grad
@@ -32,6 +34,14 @@ __all__ = [
     "no_grad",
     "set_grad_enabled",
 ]
+
+
+def __getattr__(name: str):
+    """The profiler is imported when it is first used: importing numtorch stays quick."""
+    if name in ("profiler", "profiler_util"):
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 for _name, _function in methods.METHODS.items():  # the tensors below do not know autograd
     setattr(Tensor, _name, _function)

@@ -9,6 +9,7 @@ import sys
 from _thread import RLock  # threading takes 0.7 ms to import
 from heapq import heappop, heappush, heappushpop
 
+from ..core.profiling import recorder
 from ..core.tape import AccumulateGrad, OutputNode, grad_mode
 from ..core.tensor import Tensor
 
@@ -56,6 +57,7 @@ def _needed(roots, inputs) -> set:
 def _run(roots, gradients, retain_graph, inputs, accumulate, touched):
     needed = None if inputs is None else _needed(roots, inputs)
     wanted = {} if inputs is None else dict.fromkeys(inputs)
+    listener = recorder.get()  # the profiler, or None
     heap: list = []
     leaves: list = []
     for node, g in zip(roots, gradients, strict=True):
@@ -77,7 +79,10 @@ def _run(roots, gradients, retain_graph, inputs, accumulate, touched):
             g = _before(node, g)
         if node in wanted:
             wanted[node] = g
-        grads = () if node.__class__ is OutputNode else node.back(g)
+        if node.__class__ is OutputNode:
+            grads = ()
+        else:
+            grads = node.back(g) if listener is None else listener.evaluate(node, g)
         if node.hooks is not None and node.hooks.whole:
             grads = _after(node, grads, g)
         node.g = None
@@ -141,13 +146,17 @@ def _finish(leaves, wanted, into_grad, inputs):
         ready = [[n, g] for n, g in wanted.items() if g is not None and _takes_grad(n)]
         wanted.clear()
         g = None
+    listener = recorder.get()
     for pair in ready:
         node, g = pair
         pair[1] = None  # a gradient that nobody else holds becomes `.grad` without a copy
         alone = sys.getrefcount(g) <= _ALONE
         leaf = node.leaf()
         if leaf is not None:
-            _accumulate(leaf, g, alone)
+            if listener is None:
+                _accumulate(leaf, g, alone)
+            else:
+                listener.accumulate(_accumulate, leaf, g, alone)
             for hook in tuple((node.post_hooks or {}).values()):
                 hook(leaf)
         g = None

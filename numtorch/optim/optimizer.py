@@ -10,6 +10,7 @@ from itertools import chain
 from ..autograd import enable_grad, set_grad_enabled
 from ..autograd.hooks import RemovableHandle
 from ..core.dtype import float32
+from ..core.profiling import recorder, span
 from ..nn.naming import typename
 from ..nn.parameter import clear_grad
 from ..tensors import Tensor
@@ -75,8 +76,13 @@ def with_hooks(step):
             or self._optimizer_step_post_hooks
             or _pre_hooks_of_all
             or _post_hooks_of_all
+            or recorder.get()
         ):
             return step(self, *args, **kwargs)
+        with span(f"Optimizer.step#{type(self).__name__}.step"):
+            return between_hooks(self, args, kwargs)
+
+    def between_hooks(self, args, kwargs):
         for hook in chain(_pre_hooks_of_all.values(), self._optimizer_step_pre_hooks.values()):
             changed = hook(self, (self, *args), kwargs)
             if changed is not None:
@@ -249,6 +255,12 @@ class Optimizer:
     # ------------------------------------------------------------------------------ training
     def zero_grad(self, set_to_none=True):
         """Drop the gradients of all parameters, or fill them with zeros."""
+        if recorder.get() is None:
+            return self._clear_gradients(set_to_none)
+        with span(f"Optimizer.zero_grad#{type(self).__name__}.zero_grad"):
+            return self._clear_gradients(set_to_none)
+
+    def _clear_gradients(self, set_to_none):
         for group in self.param_groups:
             for param in group["params"]:
                 clear_grad(param, set_to_none)

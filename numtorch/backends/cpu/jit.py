@@ -23,6 +23,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic, overload
 
+from ...core.profiling import FUNCTION, span
 from . import entry, threads
 from .buffer import Buffer, flat
 from .cache import KernelCache
@@ -134,10 +135,11 @@ class Kernel:
         return long if lock is None else _locked(long, lock)
 
     def _build(self, signature: tuple):
-        cache = KernelCache(self.py_func, self.fastmath)
-        with global_compiler_lock:
+        cache, name = KernelCache(self.py_func, self.fastmath), self.py_func.__name__
+        with global_compiler_lock, span(f"numba::load {name}", FUNCTION) as timed:
             result = cache.load(signature, cpu_target.target_context)
             if result is None:
+                timed.rename(f"numba::compile {name}")
                 result = self._compile(signature)
                 cache.save(signature, result)
             return entry.functions(result)

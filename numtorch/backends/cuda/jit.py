@@ -48,6 +48,7 @@ import numba
 import numpy as np
 from numba.core import types
 
+from ...core.profiling import FUNCTION, span
 from . import ieee
 from .compat import CC, MODE, cuda, intrinsic, require
 
@@ -143,7 +144,7 @@ class Kernel:
                 raise TypeError(
                     f"kernel {self.__name__}({', '.join(names)}) cannot take {len(key)} arguments"
                 )
-            with _lock:
+            with _lock, span(f"numba::compile {self.__name__}", FUNCTION):
                 found = self.variants[key] = BUILD[MODE](self.py_func, key)
         return found
 

@@ -11,6 +11,7 @@ import warnings
 from typing import Generic, TypeVar
 
 from ... import cuda
+from ...core.profiling import span
 from .collate import default_collate, default_convert
 from .dataset import IterableDataset, fetch_many
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, draw_seed
@@ -214,7 +215,8 @@ class DataLoaderIterator:
         return len(self._index_sampler)
 
     def __next__(self):
-        batch = self._loader.collate_fn(self._fetch(next(self._indices)))
+        with span("enumerate(DataLoader)#_SingleProcessDataLoaderIter.__next__"):
+            batch = self._loader.collate_fn(self._fetch(next(self._indices)))
         self._count += 1
         told = self._told_length
         if told is not None and self._count > told:

@@ -1,0 +1,211 @@
+"""The recorder: an interpreter (core/interp.py) that writes down which ops ran, and when.
+
+It sees every op of its thread, those of backward passes and optimizers included. The engine tells
+it of nodes, and the kernel compilers of kernels that are compiled or loaded (`numba::compile`,
+`numba::load`), so that the time of a first call is not taken for that of its op.
+"""
+
+import functools
+import importlib
+import os
+import sys
+import time
+import weakref
+from _thread import get_ident
+from typing import Any
+
+from ..core import interp, profiling
+from ..core.profiling import BACKWARD, FUNCTION
+from ..core.tensor import Tensor
+from .profiler_names import flops_of, name_of
+
+EVALUATE = "autograd::engine::evaluate_function: "  # what torch calls the engine's work on a node
+ACCUMULATE = "torch::autograd::AccumulateGrad"
+HIDDEN = (__file__, interp.__file__, profiling.__file__)  # files that no stack shows
+
+
+class Record:
+    """One event, as it is written down while others run."""
+
+    __slots__ = (
+        "device_events",
+        "end",
+        "flops",
+        "fwd_thread",
+        "inputs",
+        "memory",
+        "name",
+        "parent",
+        "scope",
+        "sequence_nr",
+        "shapes",
+        "stack",
+        "start",
+        "thread",
+    )
+
+    def __init__(self, name: str, scope: int, thread: int, parent: "Record | None") -> None:
+        self.name, self.scope, self.thread, self.parent = name, scope, thread, parent
+        self.sequence_nr, self.flops, self.memory = -1, 0, {"cpu": 0, "cuda": 0}
+        self.shapes: Any = []
+        self.inputs: Any = []
+        self.stack: list[str] = []
+        self.device_events: tuple | None = None
+        self.start = self.end = 0
+
+
+class Recorder:
+    """Writes down what its thread runs (and threads that share its context): an interpreter."""
+
+    def __init__(self, shapes: bool, memory: bool, stack: bool, flops: bool, device) -> None:
+        self.shapes, self.memory, self.stack, self.flops = shapes, memory, stack, flops
+        self.new_event: Any = None
+        if device == "cuda":
+            stream = importlib.import_module("numtorch.backends.cuda.stream")
+            self.new_event = functools.partial(stream.Event, enable_timing=True)
+        self.records: list[Record] = []
+        self.loose: list[tuple] = []  # memory outside of all records: (time, thread, device, bytes)
+        self.innermost: dict[int, Record | None] = {}  # of each thread
+        self.held: dict[int, Any] = {}  # arrays that were allocated, weakly
+        self.running = False
+
+    def start(self) -> None:
+        """Begin to listen."""
+        if profiling.recorder.get() is not None:
+            raise RuntimeError("Profiler is already enabled on this thread")
+        self.began, self.wall = time.perf_counter_ns(), time.time_ns()
+        self.first_event = self._device_event()
+        self.token = profiling.recorder.set(self)
+        self.interpreting = interp.interpreting(self)
+        self.interpreting.__enter__()
+        self.running = True
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self.running = False
+        self.interpreting.__exit__(None, None, None)
+        profiling.recorder.reset(self.token)
+        self.ended = time.perf_counter_ns()
+        self.held.clear()
+        for record in self.innermost.values():  # ranges that are still open
+            while record is not None:
+                record.end, record = record.end or self.ended, record.parent
+
+    # -- ranges ------------------------------------------------------------------------------------
+    def open(self, name: str, scope: int = FUNCTION) -> Record:
+        """A new event inside of the one that is open."""
+        thread = get_ident()
+        record = Record(name, scope, thread, self.innermost.get(thread))
+        self.innermost[thread] = record
+        self.records.append(record)
+        if self.stack:
+            record.stack = _stack(2)
+        record.start = time.perf_counter_ns()
+        return record
+
+    def close(self, record: Record) -> None:
+        """End an event."""
+        record.end = time.perf_counter_ns()
+        if self.running:
+            self.innermost[record.thread] = record.parent
+
+    def _device_event(self):
+        if self.new_event is None:
+            return None
+        event = self.new_event()
+        event.record()
+        return event
+
+    # -- ops ---------------------------------------------------------------------------------------
+    def process(self, op, tensors: tuple, attrs: tuple, target):
+        """Run an op, and write down that it ran."""
+        on_device = self.new_event is not None and any(
+            isinstance(t, Tensor) and t._spec.device.type == "cuda" for t in tensors
+        )
+        record = self.open(name_of(op, tensors, target))
+        if self.shapes:
+            record.shapes = [list(t.shape) if isinstance(t, Tensor) else [] for t in tensors]
+            record.shapes += [[] for _ in attrs]
+            record.inputs = [[] if isinstance(t, Tensor) else t for t in tensors] + list(attrs)
+        before = self._device_event() if on_device else None
+        record.start = time.perf_counter_ns()
+        try:
+            result = interp.dispatch(op, tensors, attrs, target)
+        finally:
+            self.close(record)
+            if on_device:
+                record.device_events = before, self._device_event(), tensors[0]._spec.device.index
+        self._describe(record, op, tensors, attrs, target, result)
+        return result
+
+    def _describe(self, record, op, tensors, attrs, target, result) -> None:
+        outs = [t for t in (result if isinstance(result, tuple) else (result,)) if t is not None]
+        node = outs[0]._node if outs else None
+        if node is not None and node.leaf is None:
+            record.sequence_nr = node.function.seq
+        if self.flops and outs:
+            record.flops = flops_of(op, tensors, attrs, outs[0])
+        if self.memory and target is None and not op.is_view:
+            for out in outs:
+                self._allocated(record, out)
+
+    # -- memory ------------------------------------------------------------------------------------
+    def _allocated(self, record: Record, out: Tensor) -> None:
+        array, key = out._array, id(out._array)
+        if key in self.held:
+            return
+        device, count = out._spec.device.type, out._spec.numel * out._spec.dtype.itemsize
+        record.memory[device] += count
+
+        def freed(_):
+            if self.held.pop(key, None) is None or not self.running:
+                return
+            thread = get_ident()
+            at = self.innermost.get(thread)
+            if at is not None:
+                at.memory[device] -= count
+            else:
+                self.loose.append((time.perf_counter_ns(), thread, device, -count))
+
+        self.held[key] = weakref.ref(array, freed)
+
+    # -- the engine --------------------------------------------------------------------------------
+    def evaluate(self, node, g):
+        """Run a node's derivative, as an event inside of the event that torch has around it."""
+        name, gradients = node.name(), g if isinstance(g, list) else [g]
+        return self._nested(name, node.seq, gradients, node.back, g)
+
+    def accumulate(self, function, leaf, g, *options):
+        """Add to a leaf's gradient."""
+        return self._nested(ACCUMULATE, -1, [g], function, leaf, g, *options)
+
+    def _nested(self, name, sequence_nr, gradients, function, *args):
+        outer = self.open(EVALUATE + name)
+        inner = self.open(name, BACKWARD)
+        outer.sequence_nr = inner.sequence_nr = sequence_nr
+        if self.shapes:
+            inner.shapes = [[] if g is None else list(g.shape) for g in gradients]
+        del gradients
+        try:
+            return function(*args)
+        finally:
+            self.close(inner)
+            self.close(outer)
+
+
+def _stack(depth: int) -> list[str]:
+    """The Python calls that led here, innermost first, as `file(line): function`."""
+    entries, frame = [], sys._getframe(depth)
+    while frame is not None:
+        code = frame.f_code
+        if not code.co_filename.startswith("<numtorch") and code.co_filename not in HIDDEN:
+            entries.append(f"{_short(code.co_filename)}({frame.f_lineno}): {code.co_name}")
+        frame = frame.f_back  # type: ignore[assignment]
+    return entries
+
+
+@functools.cache
+def _short(path: str) -> str:
+    """A file's path, relative to the folder that Python imports it from."""
+    found = [p for p in sys.path if p and path.startswith(p + os.sep)]
+    return path[len(max(found, key=len)) + 1 :] if found else path
