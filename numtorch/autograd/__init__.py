@@ -37,8 +37,8 @@ __all__ = [
 
 
 def __getattr__(name: str):
-    """The profiler is imported when it is first used: importing numtorch stays quick."""
-    if name in ("profiler", "profiler_util"):
+    """The profiler and functional are imported when first used: importing numtorch stays quick."""
+    if name in ("functional", "profiler", "profiler_util"):
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
