@@ -56,6 +56,7 @@ _LAZY = (
     "cli",
     "compiler",
     "cuda",
+    "func",
     "nn",
     "optim",
     "profiler",

@@ -16,9 +16,8 @@ import numpy as np
 from . import errors, inplace
 from .derive import Lines, compiled
 from .interp import runtime
-from .shape import overlaps_itself
 from .spec import Spec, weak
-from .tape import SavingNode, grad_mode, sequence
+from .tape import SavingNode, Unrecorded, grad_mode, inference_mode, sequence
 from .tensor import Storage, Tensor, View
 
 # Names of locals in generated functions, which parameters of ops must not have.
@@ -66,8 +65,12 @@ def number(value):
 
 
 def reaches_twice(spec: Spec) -> bool:
-    """Whether a tensor of this spec has elements that share memory."""
-    return not spec.contiguous and overlaps_itself(spec.shape, spec.strides)
+    """Whether a tensor of this spec surely has elements that share memory: an expanded one. Of
+    others, as windows of `unfold`, torch does not ask, and lets them be written to.
+    """
+    return not spec.contiguous and any(
+        s == 0 and n > 1 for n, s in zip(spec.shape, spec.strides, strict=True)
+    ) and spec.numel > 0
 
 
 runtime.update(
@@ -77,6 +80,9 @@ runtime.update(
     View=View,
     seq=sequence,
     grad_on=grad_mode.get,
+    inferring=inference_mode.get,
+    Unrecorded=Unrecorded,
+    touched=inplace.touched,
     number=number,
     weak=weak,
     forget_dead=inplace.forget_dead,
@@ -276,31 +282,32 @@ def _view_body(op, code: Lines, names, key: str) -> None:
     code.add(f"{'parts' if op.several else 'spec, element, viewer'} = {names['plans']}[{key}]")
     code.add(f"storage = {first}._memory\nif storage is None:\n    storage = {first}._storage")
     # an owner of memory: asking it for its `_view` takes 0.2 us, as CPython makes an error first
-    code.add(f"origin, base = 0, {first}")
+    code.add(f"origin, base, creation = 0, {first}, {'multi' if op.several else ''!r}")
     code.add("if a0 is not storage.array or a0.__class__ is not ndarray:")
     code.add(f"parent = getattr({first}, '_view', None)\nif parent is not None:", 2)
-    code.add("origin = parent.offset\nif parent.base is not None:\n    base = parent.base", 3)
+    code.add("origin = parent.offset\nif parent.base is not None:", 3)
+    code.add("base, creation = parent.base, creation or parent.creation", 4)
     code.add("recording = grad_on()")
-    multi = "multi" if op.several else ""
-    code.add(f"creation = {multi!r} if recording else 'no_grad'")
-    code.add("if n0 is None or not recording:\n    node = None\nelse:")
+    code.add("if not recording:\n    creation = 'inference' if inferring() else 'no_grad'")
+    code.add("if n0 is None:\n    node = None")
+    code.add("elif not recording:\n    node = Unrecorded()\nelse:")
     code.extend("    " * 2 + line for line in _record(op, names))
     if op.several:
         code.add("node.outputs = len(parts)", 2)
-    code.add("if recording:\n    views = getattr(storage, 'views', None)\n    if views is None:")
-    code.add("    views = storage.views = []", 2)
+    code.add("views = getattr(storage, 'views', None)\nif views is None:")
+    code.add("views = storage.views = []", 2)
     each = Lines()
     each.add("element += origin\nresult = new(Tensor)\nresult._spec = spec", 0)
     each.add("result._array = viewer(storage.array, element)\nresult._memory = storage", 0)
     each.add("result._view = view = new(View)", 0)
     each.add("view.offset = element\nview.base = base\nview.creation = creation", 0)
     if op.several:
-        each.add("result._node = None if node is None else new_output(node, len(results))", 0)
+        each.add("result._node = new_output(node, len(results)) if recording and n0 else node", 0)
         each.add("results.append(result)", 0)
     else:
         each.add("result._node = node", 0)
-    each.add("if recording:\n    views.append(ref(result))", 0)
-    each.add(f"if len(views) >= {inplace.MANY_VIEWS}:\n    forget_dead(views)", 1)
+    each.add(f"views.append(ref(result))\nif len(views) >= {inplace.MANY_VIEWS}:", 0)
+    each.add("forget_dead(views)", 1)
     if op.several:
         code.add("results = []\nfor spec, element, viewer in parts:")
         code.extend("    " * 2 + line for line in each)
@@ -314,9 +321,9 @@ def _in_place_body(op, code: Lines, names, key: str) -> None:
     first = op.tensors[0]
     arrays = ", ".join(f"a{i}" for i in range(len(op.tensors)))
     others = "".join(f"{t}, " for t in op.tensors[1:])
-    code.add(f"run = {op.name}__into_plans[s0, {key}]")
     code.add(f"track = not ({_no_node(op, len(op.tensors))}) and grad_on()")
-    code.add(f"check_in_place({names['op']}, {first}, track, ({others}))")
+    code.add(f"views = check_in_place({names['op']}, {first}, track, ({others}))")
+    code.add(f"run = {op.name}__into_plans[s0, {key}]")
     inputs = {}
     saves = _differentiable(op) and any(k == "tensor" and n == first for k, _, n, _ in _plan_of(op))
     if saves:
@@ -327,6 +334,7 @@ def _in_place_body(op, code: Lines, names, key: str) -> None:
         code.add("if track:")
         code.extend("    " * 2 + line for line in _record(op, names, inputs, first))
         code.add(f"finish({first}, node)", 2)
+    code.add(f"{'elif' if _differentiable(op) else 'if'} views:\n    touched(views)")
     code.add(f"return {first}")
 
 
@@ -473,16 +481,19 @@ def in_place_directly(op, tensors: tuple, attrs: tuple):
         for t, a in zip(tensors, arrays, strict=True)
     ]
     if op.aliasing:
-        run = op.into_plans[(target._spec, *specs, *attrs)]
         nodes = [getattr(t, "_node", None) for t in tensors]
         track = any(n is not None for n in nodes) and grad_mode.get()
-        inplace.check(op, target, track, [t for t in tensors[1:] if t is not None])
+        views = inplace.check(op, target, track, tensors[1:])
+        run = op.into_plans[(target._spec, *specs, *attrs)]
         before = inplace.saved_copy(target) if track else target
         run(*arrays, target._array)
         target._storage.version += 1
         if track and _differentiable(op):
             inplace.finish(target, record(op, (before, *tensors[1:]), attrs, target, nodes))
+        elif views:
+            inplace.touched(views)
         return target
+    inplace.check(op, target, any(getattr(t, "_node", None) for t in tensors) and grad_mode.get(), ())
     result = op.direct(tensors, attrs)
     op.check_target(result._spec, target._spec)
     return inplace.replace(target, result, op)
@@ -492,7 +503,7 @@ def record(op, tensors: tuple, attrs: tuple, result, nodes):
     """A tape node for an op that has run."""
     cls = op.node_class
     node = object.__new__(cls)
-    node.seq, node.edges, node.g, node.hooks = sequence(), tuple(nodes), None, None
+    node.seq, node.edges, node.g, node.hooks = runtime["seq"](), tuple(nodes), None, None
     values: list = []
     versions: list = []
     named = dict(zip(op.attrs, attrs, strict=True))
@@ -515,3 +526,20 @@ def record(op, tensors: tuple, attrs: tuple, result, nodes):
     if _plan_of(op):
         node.saved, node.versions = tuple(values), tuple(versions)
     return node
+
+
+def attach(op, tensors: tuple, attrs: tuple, results, nodes) -> None:
+    """Give the results of an op that an interpreter has run the history that `nodes` of its inputs
+    make.
+    """
+    if op.vjp == {}:
+        return
+    made = results if isinstance(results, (tuple, list)) else (results,)
+    if op.vjp is None and not made[0]._spec.dtype.is_floating_point:
+        return
+    node = record(op, tensors, attrs, results, nodes)
+    if op.several:
+        node.outputs = len(made)
+    for k in range(len(made)) if op.several else op.differentiable:
+        alone = not op.several and op.differentiable == (0,)
+        made[k]._node = node if alone else inplace.new_output(node, k)

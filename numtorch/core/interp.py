@@ -1,5 +1,5 @@
-"""Interpreters: functions that see every op instead of its kernel (capture, forward mode, later
-vmap and profiling).
+"""Interpreters: functions that see every op instead of its kernel (capture, forward mode, vmap,
+profiling).
 
 A generated op looks at one global, `interp`, which costs a few nanoseconds; it is set while any
 thread has an interpreter. `dispatch` then finds out whether this thread has one, and hands it the
@@ -9,7 +9,8 @@ op with the others still active.
 from contextvars import ContextVar
 
 _stack: ContextVar[tuple] = ContextVar("interpreters", default=())
-_active = [0]
+_active = [0]  # blocks, and closed vmap levels whose tensors are still alive
+_blocks = [0]
 runtime: dict = {"interp": None}  # the globals of all generated functions
 
 
@@ -21,12 +22,42 @@ def dispatch(op, tensors: tuple, attrs: tuple, target):
     """
     stack = _stack.get()
     if not stack:
+        if _active[0] != _blocks[0]:
+            runtime["check_alive"](tensors)
         return op.direct(tensors, attrs, target)
     token = _stack.set(stack[:-1])
     try:
         return stack[-1].process(op, tensors, attrs, target)
     finally:
         _stack.reset(token)
+
+
+def keep(count: int) -> None:
+    """Keep ops coming here (1) until -1 is given: while tensors live that no kernel may see."""
+    _active[0] += count
+    runtime["interp"] = dispatch if _active[0] else None
+
+
+def fresh(size: tuple, make):
+    """New memory for random numbers: `make(size)`, with room for the samples of each vmap that
+    wants different ones.
+    """
+    levels = [i for i in _stack.get() if getattr(i, "different", False)]
+    t = make((*(level.size for level in levels), *size))
+    for level in levels:
+        t = level.wrap(t)
+    return t
+
+
+def stack() -> tuple:
+    """This thread's interpreters, the newest last."""
+    return _stack.get()
+
+
+def newest():
+    """This thread's newest interpreter, or None."""
+    stack = _stack.get()
+    return stack[-1] if stack else None
 
 
 class interpreting:  # noqa: N801 (used like a function)
@@ -39,12 +70,11 @@ class interpreting:  # noqa: N801 (used like a function)
 
     def __enter__(self):
         self.token = _stack.set((*_stack.get(), self.interpreter))
-        _active[0] += 1
-        runtime["interp"] = dispatch
+        _blocks[0] += 1
+        keep(1)
         return self.interpreter
 
     def __exit__(self, *exc) -> None:
         _stack.reset(self.token)
-        _active[0] -= 1
-        if not _active[0]:
-            runtime["interp"] = None
+        _blocks[0] -= 1
+        keep(-1)

@@ -15,6 +15,9 @@ to its derivative, a function whose parameters say what it needs: `g` the output
 underscore, which keeps only its Spec; attributes; `needs`, one bool for each tensor input. An entry
 None means that the gradient is zero. `vjp={}` declares an op without derivatives (its results never
 require grad); without `vjp` the derivative is missing, and asking for it is an error.
+
+`vmap` computes a batch at once (see batching.py; without it each sample runs alone), `jvp` a
+tangent (see autograd/forward_ad.py; without it the derivative of the derivative does).
 """
 
 from typing import Any
@@ -23,10 +26,11 @@ from . import derive, errors, generate, inplace
 from .interp import dispatch, runtime
 from .plans import LIMIT, register
 from .spec import Spec
-from .tape import SavingNode, sequence
+from .tape import SavingNode
 from .tensor import Tensor
 
 OPS: dict[str, "Op"] = {}  # every op; there is no other list
+_named: dict = {}
 backend: dict = {}  # set by numtorch.backends: "launcher", "memory" (imports flow downward)
 
 
@@ -61,6 +65,7 @@ class Op:
         *,
         vjp=None,
         jvp=None,
+        vmap=None,
         differentiable=(0,),
         numbers=False,
         name=None,
@@ -78,7 +83,7 @@ class Op:
         keyword=None,
     ) -> None:
         code = rule.__code__
-        self.rule, self.vjp, self.jvp = rule, vjp, jvp
+        self.rule, self.vjp, self.jvp, self.vmap = rule, vjp, jvp, vmap
         self.name = name or rule.__name__
         self.module = module or rule.__module__
         self.doc = doc or rule.__doc__ or ""
@@ -272,11 +277,19 @@ class Op:
             derive.differentiate(self)
         return self._node_class
 
-    def make_node(self, edges, **saved):
-        """A tape node made by hand: for views that an in-place change gives a new history."""
+    def named_node_class(self, name: str):
+        """The type of nodes that torch gives another name where this op is a part of something."""
         cls = self.node_class
+        found = _named.get((cls, name))
+        if found is None:
+            found = _named[cls, name] = type(name, (cls,), {"__slots__": ()})
+        return found
+
+    def make_node(self, edges, name: str | None = None, **saved):
+        """A tape node made by hand: for views that an in-place change gives a new history."""
+        cls = self.named_node_class(name) if name else self.node_class
         node = object.__new__(cls)
-        node.seq, node.edges, node.g, node.hooks = sequence(), tuple(edges), None, None
+        node.seq, node.edges, node.g, node.hooks = runtime["seq"](), tuple(edges), None, None
         if issubclass(cls, SavingNode):
             node.saved, node.versions = tuple(saved[n] for n in cls.saved_names), ()
         return node

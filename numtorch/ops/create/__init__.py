@@ -6,7 +6,8 @@ import numpy as np
 
 from ...backends import registry
 from ...core import dtype as dtypes
-from ...core import generate, shape, tape
+from ...core import generate, shape
+from ...core.batching import Batch
 from ...core.device import resolve
 from ...core.dtype import dtype as dtype_class
 from ...core.interp import runtime
@@ -71,8 +72,6 @@ def new_empty_tensor(size, dtype, device, requires_grad=False) -> Tensor:
             _allocators[key] = found
     spec, allocate = found
     t = wrap(allocate(), spec)
-    if tape.inference_mode.get():
-        t._inference = True
     return t.requires_grad_() if requires_grad else t
 
 
@@ -175,6 +174,9 @@ def empty_strided(
 
 def _like(name, input, value, dtype, device, requires_grad, memory_format):
     spec = input._spec
+    if input._array.__class__ is Batch:
+        options = name, value, dtype, device, requires_grad, memory_format
+        return input._array.wrap(_like(options[0], input._array.tensor, *options[1:]))
     if (
         dtype is None
         and device is None
@@ -185,8 +187,6 @@ def _like(name, input, value, dtype, device, requires_grad, memory_format):
         t = wrap(
             registry.memory(spec.device).empty(spec), spec
         )  # the usual call, on the path of every backward()
-        if tape.inference_mode.get():
-            t._inference = True
         return t if value is None else _put(t, value)
     dtype = spec.dtype if dtype is None else dtype
     t = new_empty_tensor(tuple(spec.shape), dtype, spec.device if device is None else device)
@@ -234,6 +234,9 @@ def full_like(
 ):
     """One value in the shape, dtype and device of `input`."""
     return _like("full_like", input, fill_value, dtype, device, requires_grad, memory_format)
+
+
+runtime["zeros_like"] = zeros_like  # for core/tangents.py
 
 
 # -- ranges ----------------------------------------------------------------------------------------
@@ -365,10 +368,19 @@ def new_tensor(
     return tensor(data, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
+def _batch_of(input, new, size, *value, **options):
+    """New memory like that of a batched tensor: with room for all samples."""
+    batch = input._array
+    size = shape.as_sizes(size, "new_empty")
+    return batch.wrap(new(batch.tensor, (batch.level.size, *size), *value, **options))
+
+
 def new_empty(
     input, *size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False
 ):
     """Uninitialized memory with this tensor's dtype and device."""
+    if input._array.__class__ is Batch:
+        return _batch_of(input, new_empty, size, dtype=dtype, device=device)
     dtype, device = _options(input, dtype, device)
     return empty(*size, dtype=dtype, device=device, requires_grad=requires_grad)
 
@@ -377,6 +389,8 @@ def new_zeros(
     input, *size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False
 ):
     """Zeros with this tensor's dtype and device."""
+    if input._array.__class__ is Batch:
+        return _batch_of(input, new_zeros, size, dtype=dtype, device=device)
     dtype, device = _options(input, dtype, device)
     return zeros(*size, dtype=dtype, device=device, requires_grad=requires_grad)
 
@@ -385,6 +399,8 @@ def new_ones(
     input, *size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False
 ):
     """Ones with this tensor's dtype and device."""
+    if input._array.__class__ is Batch:
+        return _batch_of(input, new_ones, size, dtype=dtype, device=device)
     dtype, device = _options(input, dtype, device)
     return ones(*size, dtype=dtype, device=device, requires_grad=requires_grad)
 
@@ -401,6 +417,8 @@ def new_full(
     pin_memory=False,
 ):
     """One value with this tensor's dtype and device."""
+    if input._array.__class__ is Batch and not isinstance(fill_value, Tensor):
+        return _batch_of(input, new_full, (size,), fill_value, dtype=dtype, device=device)
     dtype, device = _options(input, dtype, device)
     return full(size, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
 

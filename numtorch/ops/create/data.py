@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...core import dtype as dtypes
-from ...core import shape, tape
+from ...core import shape
 from ...core.dtype import dtype as dtype_class
 from ...core.interp import runtime
 from ...core.plans import LIMIT, register
@@ -127,8 +127,6 @@ def from_array(array: np.ndarray) -> Tensor:
     t = wrap(array, spec)
     if extent is not None:
         t._storage.array = np.lib.stride_tricks.as_strided(array, (extent,), (array.itemsize,))
-    if tape.inference_mode.get():
-        t._inference = True
     return t
 
 

@@ -7,7 +7,9 @@ joined in groups, and the groups again.
 
 from ...core import dtype as dtypes
 from ...core import errors
+from ...core.batching import Call
 from ...core.generate import reaches_twice
+from ...core.interp import runtime
 from ...core.out import check_out, to_out
 from ...core.shape import wrap_dim
 from ...core.tensor import Tensor
@@ -115,8 +117,22 @@ def _stack_vjp(names):
     }
 
 
-cat_op = counted("cat", ROOM, (), "tensor", ("dim",), _cat_vjp)(_cat)
-stack_op = counted("stack", ROOM, (), "tensor", ("dim",), _stack_vjp)(_stack)
+def _stack_batch(call: Call):
+    return call.run(*call.every(), dim=call.attrs["dim"] + 1)
+
+
+def _cat_batch(call: Call):
+    rank = max(len(s.shape) for s in call.logical)
+    kept = [
+        t
+        for t, s in zip(call.every(), call.logical, strict=True)
+        if not skipped(s) or rank == 1  # a vector without elements joins anything, its batch not
+    ]
+    return cat(kept, call.attrs["dim"] + 1)
+
+
+cat_op = counted("cat", ROOM, (), "tensor", ("dim",), _cat_vjp, vmap=_cat_batch)(_cat)
+stack_op = counted("stack", ROOM, (), "tensor", ("dim",), _stack_vjp, vmap=_stack_batch)(_stack)
 
 
 def checked_list(tensors, name):
@@ -197,3 +213,6 @@ def stack(tensors, dim=0, *, out=None):
     else:
         result = cat([stack(tensors[k : k + MOST], dim) for k in range(0, count, MOST)], dim)
     return result if out is None else _joined_out(result, out, "stack", tensors)
+
+
+runtime["stack"] = stack  # for core/batching.py

@@ -3,6 +3,7 @@ were made: torch forbids changing one of several views in place.
 """
 
 from ...core import shape as shapes
+from ...core.batching import along
 from ...core.op import view_primitive
 from ...core.tensor import Tensor
 from ..view.basic import slice_view
@@ -58,7 +59,11 @@ def _indices(input, dim):
 
 
 @view_primitive(
-    several=True, vjp={"input": _split_backward}, node_name="SplitBackward0", module=ROOM
+    vmap=along("dim"),
+    several=True,
+    vjp={"input": _split_backward},
+    node_name="SplitBackward0",
+    module=ROOM,
 )
 def split_op(input, *, split_size, dim):
     """Ranges of one length, the last may be shorter. (.., N, ..) -> (.., split_size, ..), ..."""
@@ -66,7 +71,11 @@ def split_op(input, *, split_size, dim):
 
 
 @view_primitive(
-    several=True, vjp={"input": _ranges_backward}, node_name="SplitWithSizesBackward0", module=ROOM
+    vmap=along("dim"),
+    several=True,
+    vjp={"input": _ranges_backward},
+    node_name="SplitWithSizesBackward0",
+    module=ROOM,
 )
 def split_with_sizes_op(input, *, split_sizes, dim):
     """Ranges of a dimension, one behind the other. (.., N + M + ..., ..) -> (.., N, ..), ..."""
@@ -74,7 +83,11 @@ def split_with_sizes_op(input, *, split_sizes, dim):
 
 
 @view_primitive(
-    several=True, vjp={"input": _unbind_backward}, node_name="UnbindBackward0", module=ROOM
+    vmap=along("dim"),
+    several=True,
+    vjp={"input": _unbind_backward},
+    node_name="UnbindBackward0",
+    module=ROOM,
 )
 def unbind_op(input, *, dim):
     """All indices of a dimension. (.., N, ..) -> N tensors of (.., ..)"""

@@ -12,9 +12,11 @@ into NaN.
 """
 
 import ast
+from typing import Any
 
 from ...core import dtype as dtypes
 from ...core import generate
+from ...core.batching import pointwise as pointwise_rule
 from ...core.interp import runtime
 from ...core.op import OPS, Op
 from ...core.shape import broadcast_shapes, collapse, expanded_strides
@@ -144,6 +146,7 @@ class Pointwise(Op):
             optional=frozenset(),
             defaults={},
             vjp=vjp,
+            vmap=pointwise_rule,
             numbers=len(parameters) > 1 and not tensors_only,
             doc=doc,
             node_name=node_name,
@@ -204,6 +207,7 @@ class Pointwise(Op):
         return Spec.of(shape, dtype, device)
 
     # -- kernels -----------------------------------------------------------------------------------
+    definition: Any = None  # of a fused derivative: the same in ops that have derivatives
     generated = True  # launchers are made by `launcher_of(op)` in the room's device files
 
     def converts(self, specs, compute) -> tuple[str, ...]:
@@ -307,7 +311,15 @@ def fused_backward(op: Pointwise, index: int, d, names):
         doc=f"The derivative of {op.name} for its input {index}, fused.",
         takes_out=False,
     )
+    made.definition = lambda *tensors: _defined(d, names, kept, tensors)
     return generate.stub(made, "function")
+
+
+def _defined(d, names, kept, tensors):
+    """A derivative in single ops: what a fused kernel computes."""
+    given = dict(zip(kept, tensors, strict=True))
+    like = given["g"]
+    return d(*[lift(given.get(n), like) for n in names])  # `_a` is not read
 
 
 def reduce_to(g: Tensor, spec: Spec) -> Tensor:

@@ -3,7 +3,7 @@
 """
 
 from ...core import dtype as dtypes
-from ...core import generate
+from ...core import generate, interp
 from ...core.device import resolve
 from ...core.errors import kind
 from ...core.interp import runtime
@@ -32,6 +32,12 @@ from .fill import (
 
 def fresh(spec: Spec) -> Tensor:
     """A tensor whose elements are about to be drawn."""
+    if runtime["interp"] is not None:
+        return interp.fresh(tuple(spec.shape), lambda size: _uninitialized(spec.like(shape=size)))
+    return _uninitialized(spec)
+
+
+def _uninitialized(spec: Spec) -> Tensor:
     memory = runtime["memory"](spec.device)
     if spec.contiguous:
         return wrap(memory.allocator(spec)(), spec)
@@ -44,6 +50,8 @@ def target(name: str, sizes, out, dtype, device, default=None) -> Tensor:
     if out is None:
         if dtype is None:
             dtype = default or dtypes.get_default_dtype()
+        if runtime["interp"] is not None:
+            return interp.fresh(sizes, lambda size: wrap_new(size, dtype, device))
         found = _allocators.get((sizes, dtype, device))
         spec, make = found if found is not None else _allocator(sizes, dtype, device)
         return wrap(make(), spec)
@@ -58,6 +66,12 @@ def target(name: str, sizes, out, dtype, device, default=None) -> Tensor:
 
 
 _allocators: dict = register({})
+
+
+def wrap_new(sizes, dtype, device) -> Tensor:
+    """A new tensor of these sizes."""
+    spec, make = _allocator(sizes, dtype, device)
+    return wrap(make(), spec)
 
 
 def _allocator(sizes: tuple, dtype, device):

@@ -28,7 +28,8 @@ PROPERTIES = {
 __all__ = [
     n
     for n in __all__
-    if n
+    if not n.endswith("_")
+    and n
     not in (
         "matrix_transpose",
         "slice_view",

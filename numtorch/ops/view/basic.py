@@ -3,6 +3,7 @@
 from ...core import shape as shapes
 from ...core.dtype import dtype
 from ...core.generate import number
+from ...core.inplace import change_view
 from ...core.interp import runtime
 from ...core.tensor import Tensor, View, new, offset_of
 from ..copy import contiguous
@@ -44,11 +45,17 @@ __all__ = [
     "squeeze",
     "swapaxes",
     "swapdims",
+    "swapdims_",
+    "squeeze_",
+    "swapaxes_",
     "t",
+    "t_",
     "transpose",
+    "transpose_",
     "unflatten",
     "unfold",
     "unsqueeze",
+    "unsqueeze_",
     "view",
     "view_as",
 ]
@@ -226,12 +233,15 @@ def moveaxis(input, source, destination):
 
 def squeeze(input, dim=None):
     """Without dimensions of size 1: all of them, or those given."""
+    return squeeze_op(input, _squeezed(input, dim))
+
+
+def _squeezed(input, dim) -> tuple:
+    """The dimensions that `squeeze` takes out if their size is 1."""
     ndim = input._spec.ndim
     if dim is None:
-        dims = tuple(range(ndim))
-    else:
-        dims = shapes.wrap_dims((dim,) if isinstance(dim, int) else tuple(dim), ndim, "squeeze")
-    return squeeze_op(input, dims)
+        return tuple(range(ndim))
+    return shapes.wrap_dims((dim,) if isinstance(dim, int) else tuple(dim), ndim, "squeeze")
 
 
 def unsqueeze(input, dim):
@@ -346,6 +356,46 @@ def unfold(input, dimension, size, step):
     if step <= 0:
         raise RuntimeError(f"step is {step} but must be > 0")
     return unfold_op(input, dim, size, step)
+
+
+def t_(input):
+    """`t` in place: the tensor gets another geometry, its memory stays."""
+    if input._spec.ndim > 2:
+        raise RuntimeError(f"t_() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
+    return transpose_(input, 0, min(1, max(input._spec.ndim - 1, 0)))
+
+
+def transpose_(input, dim0, dim1):
+    """`transpose` in place."""
+    ndim = input._spec.ndim
+    dims = shapes.wrap_dim(dim0, ndim, "transpose_"), shapes.wrap_dim(dim1, ndim, "transpose_")
+    return change_view(transpose_op.op, input, dims)
+
+
+def swapaxes_(input, axis0, axis1):
+    """An alias of transpose_."""
+    return transpose_(input, axis0, axis1)
+
+
+def swapdims_(input, dim0, dim1):
+    """An alias of transpose_."""
+    return transpose_(input, dim0, dim1)
+
+
+def squeeze_(input, dim=None):
+    """`squeeze` in place."""
+    return change_view(squeeze_op.op, input, (_squeezed(input, dim),))
+
+
+def unsqueeze_(input, dim):
+    """`unsqueeze` in place."""
+    dim = shapes.wrap_dim(dim, input._spec.ndim + 1, "unsqueeze_")
+    return change_view(unsqueeze_op.op, input, (dim,))
+
+
+def alias(input):
+    """The same tensor as a view of itself."""
+    return alias_op(input)
 
 
 def detach(input):

@@ -1,14 +1,19 @@
 """The everyday views as ops: each rule gives the view's Spec and where its first element is."""
 
 from ...core import shape as shapes
+from ...core.batching import along, leading
 from ...core.op import primitive, view_primitive
+from . import batching
 from .strided import as_strided_backward_op
 
 ROOM = "numtorch.ops.view"
 
 
 @view_primitive(
-    vjp={"input": lambda g, _input: g.reshape(_input.shape)}, node_name="ViewBackward0", module=ROOM
+    vmap=batching.resized,
+    vjp={"input": lambda g, _input: g.reshape(_input.shape)},
+    node_name="ViewBackward0",
+    module=ROOM,
 )
 def view_op(input, *, size):
     """The same memory in another shape."""
@@ -24,6 +29,7 @@ def view_op(input, *, size):
 
 
 @view_primitive(
+    vmap=batching.permuted,
     vjp={"input": lambda g, dims: g.permute(_inverse(dims))},
     node_name="PermuteBackward0",
     module=ROOM,
@@ -51,6 +57,7 @@ def _inverse(dims):
 
 
 @view_primitive(
+    vmap=batching.exchanged,
     vjp={"input": lambda g, dim0, dim1: transpose_op(g, dim0, dim1)},
     node_name="TransposeBackward0",
     module=ROOM,
@@ -64,13 +71,19 @@ def transpose_op(input, *, dim0, dim1):
     return input.strided(size, strides), 0
 
 
-@view_primitive(vjp={"input": lambda g: transpose_op(g, 0, 1)}, node_name="TBackward0", module=ROOM)
+@view_primitive(
+    vmap=batching.exchanged,
+    vjp={"input": lambda g: transpose_op(g, 0, 1)},
+    node_name="TBackward0",
+    module=ROOM,
+)
 def t_op(input):
     """A matrix transposed."""
     return transpose_op.op.rule(input, dim0=0, dim1=1)
 
 
 @view_primitive(
+    vmap=batching.resized,
     vjp={"input": lambda g, _input: g.sum_to_size(_input.shape)},
     node_name="ExpandBackward0",
     module=ROOM,
@@ -95,6 +108,7 @@ def expand_op(input, *, size):
 
 
 @view_primitive(
+    vmap=along("dim"),
     vjp={
         "input": lambda g, _input, dim, index: slice_backward_op(
             g.unsqueeze(dim), tuple(_input.shape), dim, index, 1
@@ -111,6 +125,7 @@ def select_op(input, *, dim, index):
 
 
 @view_primitive(
+    vmap=along("dim"),
     vjp={
         "input": lambda g, _input, dim, start, step: slice_backward_op(
             g, tuple(_input.shape), dim, start, step
@@ -128,6 +143,7 @@ def slice_op(input, *, dim, start, length, step):
 
 
 @primitive(
+    vmap=batching.placed,
     vjp={
         "grad": lambda g, _grad, dim, start, step: slice_op(g, dim, start, _grad.shape[dim], step)
     },
@@ -139,6 +155,7 @@ def slice_backward_op(grad, *, size, dim, start, step):
 
 
 @view_primitive(
+    vmap=batching.squeezed,
     vjp={"input": lambda g, _input: g.reshape(_input.shape)},
     node_name="SqueezeBackward0",
     module=ROOM,
@@ -150,7 +167,10 @@ def squeeze_op(input, *, dims):
 
 
 @view_primitive(
-    vjp={"input": lambda g, dim: squeeze_op(g, (dim,))}, node_name="UnsqueezeBackward0", module=ROOM
+    vmap=batching.inserted,
+    vjp={"input": lambda g, dim: squeeze_op(g, (dim,))},
+    node_name="UnsqueezeBackward0",
+    module=ROOM,
 )
 def unsqueeze_op(input, *, dim):
     """With a new dimension of size 1."""
@@ -162,6 +182,7 @@ def unsqueeze_op(input, *, dim):
 
 
 @view_primitive(
+    vmap=along("dim1", "dim2"),
     vjp={
         "input": lambda g, _input, offset, dim1, dim2: diagonal_backward(
             g, tuple(_input.shape), offset, dim1, dim2
@@ -191,6 +212,7 @@ def diagonal_backward(g, size, offset, dim1, dim2):
 
 
 @view_primitive(
+    vmap=batching.windows,
     vjp={
         "input": lambda g, _input, dim, size, step: unfold_backward(
             g, tuple(_input.shape), dim, size, step
@@ -219,13 +241,13 @@ def unfold_backward(g, shape, dim, size, step):
     )
 
 
-@view_primitive(vjp={"input": lambda g: g}, node_name="AliasBackward0", module=ROOM)
+@view_primitive(vmap=leading, vjp={"input": lambda g: g}, node_name="AliasBackward0", module=ROOM)
 def alias_op(input):
     """The same tensor as a view of itself."""
     return input, 0
 
 
-@view_primitive(vjp={}, module=ROOM)
+@view_primitive(vmap=leading, vjp={}, module=ROOM)
 def detach_op(input):
     """The same memory, cut off from autograd."""
     return input, 0

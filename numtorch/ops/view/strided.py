@@ -6,6 +6,7 @@ from ...core.inplace import view_base
 from ...core.op import primitive, view_primitive
 from ...core.shape import extent, is_dense
 from ...core.tensor import offset_of
+from . import batching
 
 __all__ = ["as_strided", "as_strided_scatter"]
 ROOM = "numtorch.ops.view"
@@ -22,7 +23,7 @@ def memory_order(spec):
     return tuple(order), tuple(inverse)
 
 
-def _as_memory(t, spec):
+def in_memory_order(t, spec):
     """`t`, of the shape of `spec`, as a contiguous tensor whose memory lies as that of `spec`
     does.
     """
@@ -36,8 +37,8 @@ def _as_memory(t, spec):
     return t.permute(memory_order(spec)[0]).contiguous()
 
 
-def _from_memory(flat, spec):
-    """The inverse of `_as_memory`, from flat memory."""
+def from_memory(flat, spec):
+    """The inverse of `in_memory_order`, from flat memory."""
     if spec.contiguous:
         return flat.view(spec.shape)
     order, inverse = memory_order(spec)
@@ -45,16 +46,19 @@ def _from_memory(flat, spec):
 
 
 def _backward(g, _input, size, stride, offset):
-    return _from_memory(as_strided_backward_op(g, _input.numel, size, stride, offset), _input)
+    return from_memory(as_strided_backward_op(g, _input.numel, size, stride, offset), _input)
 
 
-@view_primitive(vjp={"input": _backward}, node_name="AsStridedBackward0", module=ROOM)
+@view_primitive(
+    vmap=batching.strided, vjp={"input": _backward}, node_name="AsStridedBackward0", module=ROOM
+)
 def as_strided_op(input, *, size, stride, offset):
     """A view with any geometry; `offset` is relative to the input's first element."""
     return input.strided(size, stride), offset
 
 
 @primitive(
+    vmap=batching.strided_back,
     vjp={
         "grad": lambda g, size, stride, offset: as_strided_op(g.contiguous(), size, stride, offset)
     },
@@ -72,19 +76,20 @@ def as_strided_backward_op(grad, *, numel, size, stride, offset):
 
 
 def _scatter_input(g, _input, _src, size, stride, offset):
-    return _from_memory(
+    return from_memory(
         as_strided_scatter_op(
-            _as_memory(g, _input).view(-1), g.new_zeros(size), size, stride, offset
+            in_memory_order(g, _input).view(-1), g.new_zeros(size), size, stride, offset
         ),
         _input,
     )
 
 
 def _scatter_src(g, _input, size, stride, offset):
-    return as_strided_op(_as_memory(g, _input), size, stride, offset)
+    return as_strided_op(in_memory_order(g, _input), size, stride, offset)
 
 
 @primitive(
+    vmap=batching.strided_scatter,
     vjp={"input": _scatter_input, "src": _scatter_src},
     node_name="AsStridedScatterBackward0",
     module=ROOM,
