@@ -7,13 +7,120 @@ chain never touches it.
 
 import sys
 from _thread import RLock  # threading takes 0.7 ms to import
+from contextvars import ContextVar
 from heapq import heappop, heappush, heappushpop
 
+from ..core.generate import reaches_twice
 from ..core.profiling import recorder
+from ..core.shape import is_dense
 from ..core.tape import AccumulateGrad, OutputNode, grad_mode
-from ..core.tensor import Tensor
+from ..ops.create import empty_strided
+from . import anomaly, hooks
 
 _lock = RLock()  # nodes hold gradients while backward runs: one thread at a time walks the tape
+_tasks: list["Task"] = []  # the walks that are under way: a hook may start another one
+enforce_layout: ContextVar[bool] = ContextVar("enforce_grad_layout", default=True)
+
+
+class _Undefined:
+    """The gradient of a node whose consumers have sent None."""
+
+    __slots__ = ()
+
+    def __add__(self, other):
+        return other
+
+
+UNDEFINED = _Undefined()
+
+
+class Task:
+    """One walk.
+
+    `roots`, `retain`: the arguments of `run`. `accumulate`: whether leaves' `.grad` are changed.
+    `touched`: the nodes that may hold a gradient. With inputs, `wanted` holds their places in
+    `found` by node and output, `active` the nodes between them and the roots (and they), `executed`
+    those of which `back` is called. `number` tells walks apart.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "accumulate",
+        "active",
+        "executed",
+        "found",
+        "number",
+        "reached",
+        "retain",
+        "roots",
+        "touched",
+        "wanted",
+    )
+    count = 0
+
+    def __init__(self, roots, inputs, accumulate: bool, retain: bool) -> None:
+        self.roots, self.accumulate, self.retain = roots, accumulate, retain
+        self.touched: list = []
+        self.active: set | None = None
+        self.executed: set | None = None
+        self.reached: set | None = None
+        self.found: list = []
+        self.wanted: dict = {}
+        Task.count += 1
+        self.number = Task.count
+        if inputs is None:
+            return
+        self.found = [None] * len(inputs)
+        for place, node in enumerate(inputs):
+            self.wanted.setdefault(_owner(node), []).append((node.output_nr, place))
+        self._find_paths()
+
+    def _find_paths(self) -> None:
+        """The nodes on a path from a root to an input. Producers are older than their consumers."""
+        executed: set = set()
+        active = set(self.wanted)
+        for node in sorted(_reachable(self.roots), key=_age):
+            for edge in node.edges:
+                if edge in active:
+                    active.add(node)
+                    executed.add(node)
+                    break
+        self.active = active
+        self.executed = executed | set(self.wanted) if self.accumulate else executed
+
+    def executes(self, node) -> bool:
+        """Whether the walk comes to a node."""
+        if self.executed is not None:
+            return node in self.executed
+        if self.reached is None:
+            self.reached = _reachable(self.roots)
+        return node in self.reached
+
+
+def _age(node):
+    return node.seq
+
+
+def _owner(node):
+    """The node that runs: for one output of several, the common one."""
+    return node.parent if node.__class__ is OutputNode else node
+
+
+def _reachable(roots) -> set:
+    """All nodes behind the roots (without recursion: graphs may be 100,000 nodes deep)."""
+    seen: set = set()
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            stack.extend(node.edges)
+    return seen
+
+
+def current() -> Task | None:
+    """The walk in which a hook or a derivative is called."""
+    return _tasks[-1] if _tasks else None
 
 
 def run(
@@ -27,98 +134,125 @@ def run(
     """
     with _lock:
         token = grad_mode.set(create_graph)
-        touched: list = []
+        outer = current()
+        held = [] if outer is None else [(n, n.g) for n in outer.touched if n.g is not None]
+        for node, _ in held:  # the outer walk's gradients are none of this one
+            node.g = None
+        task = None
         try:
-            return _run(roots, gradients, retain_graph, inputs, accumulate, touched)
+            task = Task(roots, inputs, accumulate, retain_graph)
+            _tasks.append(task)
+            return _finish(task, _walk(task, gradients))
         finally:
-            for node in touched:
-                node.g = None
+            if task is not None:
+                _tasks.pop()
+                for node in task.touched:
+                    node.g = None
+            for node, g in held:
+                node.g = g
             grad_mode.reset(token)
 
 
-def _needed(roots, inputs) -> set:
-    """The nodes on a path from a root to one of `inputs` (iterative: graphs may be 100,000 nodes
-    deep).
-    """
-    targets, needed, seen = set(inputs), set(), set()
-    stack = [(r, False) for r in roots]
-    while stack:
-        node, done = stack.pop()
-        if done:
-            if node in targets or any(e is not None and e in needed for e in node.edges):
-                needed.add(node)
-        elif node not in seen:
-            seen.add(node)
-            stack.append((node, True))
-            stack.extend((e, False) for e in node.edges if e is not None and e not in seen)
-    return needed
-
-
-def _run(roots, gradients, retain_graph, inputs, accumulate, touched):
-    needed = None if inputs is None else _needed(roots, inputs)
-    wanted = {} if inputs is None else dict.fromkeys(inputs)
-    listener = recorder.get()  # the profiler, or None
+def _walk(task: Task, gradients) -> list:
+    """Run the nodes, newest first; the leaves with their gradients remain."""
+    touched, retain_graph = task.touched, task.retain
+    slow = task.active is not None or anomaly.enabled() or recorder.get() is not None
     heap: list = []
     leaves: list = []
-    for node, g in zip(roots, gradients, strict=True):
-        if needed is not None and node not in needed:
-            continue
-        if node.g is not None:
-            node.g = node.g + g
-            continue
-        node.g = g
-        touched.append(node)
-        if node.__class__ is AccumulateGrad:
-            leaves.append(node)
-        else:
-            heappush(heap, (-node.seq, node))
-    node = heappop(heap)[1] if heap else None
-    while node is not None:
-        g = node.g
-        if node.hooks is not None:
-            g = _before(node, g)
-        if node in wanted:
-            wanted[node] = g
-        if node.__class__ is OutputNode:
-            grads = ()
-        else:
-            grads = node.back(g) if listener is None else listener.evaluate(node, g)
-        if node.hooks is not None and node.hooks.whole:
-            grads = _after(node, grads, g)
-        node.g = None
+    edges, grads = task.roots, gradients
+    if task.active is not None:
+        edges = [e if _owner(e) in task.active else None for e in edges]
+    while True:
         ready = None  # one edge goes on without touching the heap
-        if node.__class__ is OutputNode:
-            parent = node.parent
-            if parent.g is None:
-                parent.g = [None] * parent.outputs
-                touched.append(parent)
-                if needed is None or parent in needed:
-                    ready = parent
-            have = parent.g[node.index]
-            parent.g[node.index] = g if have is None else have + g
-        else:
-            for edge, grad in zip(node.edges, grads):  # noqa: B905 (strict costs 100 ns a node)
-                if edge is None or grad is None or (needed is not None and edge not in needed):
-                    continue
+        for edge, grad in zip(edges, grads):  # noqa: B905 (strict costs 100 ns a node)
+            if edge is None:
+                continue
+            if grad is None:
                 if edge.g is not None:
-                    edge.g = edge.g + grad
                     continue
+                grad, slow = UNDEFINED, True
+            elif edge.g is not None:
+                edge.g = edge.g + grad
+                continue
+            kind = edge.__class__
+            if kind is OutputNode:
+                index, edge = edge.index, edge.parent
+                have = edge.g
+                fresh = have is None
+                if fresh:
+                    have = edge.g = [None] * edge.outputs
+                if grad is not UNDEFINED:
+                    have[index] = grad if have[index] is None else have[index] + grad
+                if not fresh:
+                    continue
+            else:
                 edge.g = grad
-                touched.append(edge)
-                if edge.__class__ is AccumulateGrad:
-                    leaves.append(edge)
-                elif ready is None:
-                    ready = edge
-                else:
-                    heappush(heap, (-edge.seq, edge))
-            if not retain_graph and node.saved:
-                node.saved = None
+            touched.append(edge)
+            if kind is AccumulateGrad:
+                leaves.append(edge)
+            elif ready is None:
+                ready = edge
+            else:
+                heappush(heap, (-edge.seq, edge))
         if heap:
             node = heappop(heap)[1] if ready is None else heappushpop(heap, (-ready.seq, ready))[1]
+        elif ready is None:
+            return leaves
         else:
             node = ready
-        g = grad = grads = None  # a leaf's gradient must have no other holder, or it is copied
-    return _finish(leaves, wanted, accumulate and inputs is not None, inputs)
+        if slow or node.hooks is not None:
+            edges, grads = _visit(task, node)
+        else:
+            edges, grads = node.edges, node.back(node.g)
+            if not retain_graph and node.saved:
+                node.saved = None
+        node.g = have = grad = None  # a leaf's gradient must have no other holder, or is copied
+
+
+def _visit(task: Task, node):
+    """Run a node with hooks, with inputs asked for, without gradient, or in anomaly mode: the edges
+    to follow and their gradients.
+    """
+    g = node.g
+    if g is UNDEFINED:
+        g = None
+    executes = task.executed is None or node in task.executed
+    if executes:
+        _capture(task, node, g)
+    if node.hooks is not None:
+        g = hooks.before(node, g, executes)
+    if not executes:
+        _capture(task, node, g)
+        return (), ()
+    edges = node.edges
+    active = task.active
+    if active is not None:  # derivatives that nobody wants are not computed
+        node.edges = tuple(e if e in active or _owner(e) in active else None for e in edges)
+    try:
+        if node.op is not None and (g is None or g.__class__ is list and not any_defined(g)):
+            grads = (None,) * len(edges)
+        elif anomaly.enabled():
+            grads = anomaly.evaluate(node, g)
+        else:
+            profiler = recorder.get()
+            grads = node.back(g) if profiler is None else profiler.evaluate(node, g)
+        if node.hooks is not None and node.hooks.whole:
+            grads = hooks.after(node, grads, g)
+    finally:
+        followed, node.edges = node.edges, edges
+    if not task.retain and node.saved:
+        node.saved = None
+    return followed, grads
+
+
+def any_defined(gradients: list) -> bool:
+    """Whether one output has a gradient."""
+    return any(g is not None for g in gradients)
+
+
+def _capture(task: Task, node, g) -> None:
+    for index, place in task.wanted.get(node, ()):
+        task.found[place] = g[index] if g.__class__ is list else g
 
 
 def _baseline() -> int:
@@ -129,48 +263,39 @@ def _baseline() -> int:
 _ALONE = _baseline()  # what getrefcount says of an object that one local variable holds
 
 
-def _finish(leaves, wanted, into_grad, inputs):
+def _finish(task: Task, leaves: list):
     """Only now, when nothing can fail in a derivative any more, do leaves change."""
     ready = []
     for node in leaves:
         g, node.g = node.g, None
+        if g is UNDEFINED:
+            g = None
         if node.hooks is not None:
-            g = _before(node, g)
-        if node in wanted:
-            wanted[node] = g
-        ready.append([node, g])
+            g = hooks.before(node, g, task.accumulate)
+        if task.wanted and not task.accumulate:
+            _capture(task, node, g)
+        elif g is not None:
+            ready.append([node, g])
     g = None
-    if inputs is not None and not into_grad:
-        return [wanted[n] for n in inputs]
-    if into_grad:
-        ready = [[n, g] for n, g in wanted.items() if g is not None and _takes_grad(n)]
-        wanted.clear()
-        g = None
-    listener = recorder.get()
+    if not task.accumulate:
+        return task.found
+    profiler = recorder.get()
     for pair in ready:
         node, g = pair
         pair[1] = None  # a gradient that nobody else holds becomes `.grad` without a copy
         alone = sys.getrefcount(g) <= _ALONE
         leaf = node.leaf()
         if leaf is not None:
-            if listener is None:
+            if profiler is None:
                 _accumulate(leaf, g, alone)
             else:
-                listener.accumulate(_accumulate, leaf, g, alone)
+                profiler.accumulate(_accumulate, leaf, g, alone)
             for hook in tuple((node.post_hooks or {}).values()):
-                hook(leaf)
+                hooks.check_nothing(hook(leaf))
+        if node.hooks is not None:
+            hooks.after(node, (), g)
         g = None
     return None
-
-
-def _takes_grad(node) -> bool:
-    if node.__class__ is AccumulateGrad:
-        return True
-    if node.hooks is None or node.hooks.retain is None:
-        raise RuntimeError(
-            "backward(inputs=...): a non-leaf input must have retain_grad() called on it first"
-        )
-    return False  # retain_grad has stored it
 
 
 def _accumulate(leaf, g, alone: bool) -> None:
@@ -180,14 +305,39 @@ def _accumulate(leaf, g, alone: bool) -> None:
             leaf._grad = have + g
         else:
             have.add_(g)
-    elif grad_mode.get() or (
+    elif (
         alone
-        and g._spec.strides == leaf._spec.strides
+        and not grad_mode.get()
+        and (g._spec.strides == leaf._spec.strides or _lies_well(g._spec, leaf._spec))
         and (g._memory is None or _sole(g, getattr(g, "_view", None)))
     ):
         leaf._grad = g
     else:
-        leaf._grad = g.clone()
+        leaf._grad = _laid_out(g, leaf._spec)
+
+
+def _lies_well(given, wanted) -> bool:
+    """Whether a gradient's strides are the leaf's, or row-major where those of the leaf have gaps
+    or reach elements twice. Dimensions of size 1 do not matter.
+    """
+    if not enforce_layout.get():
+        return not reaches_twice(given)
+    if not (wanted.contiguous or is_dense(wanted.shape, wanted.strides)):
+        return given.contiguous
+    return all(
+        s == w if n != 1 else s != 0
+        for n, s, w in zip(given.shape, given.strides, wanted.strides, strict=True)
+    )
+
+
+def _laid_out(g, wanted):
+    """A copy of a gradient that lies as its leaf does."""
+    if wanted.contiguous or not is_dense(wanted.shape, wanted.strides):
+        return g.contiguous() if not g._spec.contiguous else g.clone()
+    if g._spec.strides == wanted.strides:
+        return g.clone()
+    made = empty_strided(wanted.shape, wanted.strides, dtype=g.dtype, device=g.device)
+    return made.copy_(g)
 
 
 def _sole(g, view) -> bool:
@@ -206,31 +356,3 @@ def _sole(g, view) -> bool:
         and sys.getrefcount(storage) <= _ALONE + 2  # and two tensors
         and sys.getrefcount(array) <= _ALONE + 3  # and base, storage, the view's array
     )
-
-
-def _before(node, g):
-    """Run hooks on the gradient that a node is about to use."""
-    hooks = node.hooks
-    for hook in tuple(hooks.tensor.values()):
-        replaced = hook(g)
-        if replaced is not None:
-            if not isinstance(replaced, Tensor):
-                raise TypeError(f"expected Variable, but hook returned '{type(replaced).__name__}'")
-            g = replaced
-    for hook in tuple(hooks.pre.values()):
-        replaced = hook((g,))
-        if replaced is not None:
-            g = replaced[0] if isinstance(replaced, tuple) else replaced
-    if hooks.retain is not None:
-        tensor = hooks.retain()
-        if tensor is not None:
-            tensor._grad = g if getattr(tensor, "_grad", None) is None else tensor._grad + g
-    return g
-
-
-def _after(node, grads, g):
-    for hook in tuple(node.hooks.whole.values()):
-        replaced = hook(tuple(grads), (g,) if not isinstance(g, list) else tuple(g))
-        if replaced is not None:
-            grads = replaced if isinstance(replaced, tuple) else (replaced,)
-    return grads

@@ -5,6 +5,7 @@ import functools
 from ..core import errors, saved, tape
 from ..core.generate import NO_STORAGE
 from ..core.inplace import finish, new_output
+from ..core.interp import runtime
 from ..core.tensor import Tensor, wrap_view
 from ..ops.create import zeros_like
 from . import forward_ad
@@ -291,7 +292,7 @@ def _check_dirty(cls, ctx, outs, track) -> None:
 
 def _record(cls, ctx, args, outs, edges, many):
     node = object.__new__(_node_class(cls))
-    node.seq, node.edges, node.g, node.hooks, node.ctx = tape.sequence(), edges, None, None, ctx
+    node.seq, node.edges, node.g, node.hooks, node.ctx = runtime["seq"](), edges, None, None, ctx
     ctx._owner = node
     results, differentiable = [], []
     for o in outs:

@@ -1,10 +1,7 @@
 """backward, hooks and retain_grad: what autograd adds to tensors."""
 
-import weakref
-
-from ..core.tape import Hooks, is_leaf
-from . import api
-from .hooks import RemovableHandle
+from ..core.tape import is_leaf
+from . import api, hooks
 
 
 def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
@@ -18,23 +15,13 @@ def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=
     api.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
 
-def node_hooks(node) -> Hooks:
-    """A node's hooks, made when the first is registered."""
-    if node.hooks is None:
-        node.hooks = Hooks()
-    return node.hooks
-
-
 def register_hook(self, hook):
     """Call `hook(gradient)` when this tensor's gradient is computed; a tensor that it returns
     replaces the gradient.
     """
     if self._node is None:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-    hooks = node_hooks(self._node).tensor
-    handle = RemovableHandle(hooks)
-    hooks[handle.id] = hook
-    return handle
+    return hooks.register_on_tensor(self, hook)
 
 
 def register_post_accumulate_grad_hook(self, hook):
@@ -45,9 +32,7 @@ def register_post_accumulate_grad_hook(self, hook):
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
     if self._node.post_hooks is None:
         self._node.post_hooks = {}
-    handle = RemovableHandle(self._node.post_hooks)
-    self._node.post_hooks[handle.id] = hook
-    return handle
+    return hooks.add(self._node.post_hooks, hook)
 
 
 def retain_grad(self) -> None:
@@ -55,7 +40,7 @@ def retain_grad(self) -> None:
     if self._node is None:
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
     if not is_leaf(self):
-        node_hooks(self._node).retain = weakref.ref(self)
+        hooks.retain(self)
 
 
 def detach_(self):

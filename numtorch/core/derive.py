@@ -59,9 +59,11 @@ def differentiate(op) -> None:
     runtime[f"{op.name}__node"] = cls
 
 
-def unpacking(op):
-    """The class of nodes whose saved tensors are packed (core/saved.py): `back` unpacks first."""
-    cls = op.node_class
+def unpacking(cls):
+    """The class for nodes of `cls` whose saved tensors are packed (core/saved.py): its `back`
+    unpacks first.
+    """
+    op = cls.op
     found = cls.__dict__.get("unpacking_class")
     if found is None:
         found = type(cls.__name__, (cls,), {"__slots__": ()})

@@ -57,6 +57,8 @@ class Op:
 
     generated = False  # pointwise ops: the room makes the launcher from the op
     is_view = False
+    expands = False  # its in-place form may write to an expanded tensor
+    exclusive = False  # its in-place form takes no tensor that shares memory with the target
     several = False  # a view op of several views: its rule gives a list
 
     def __init__(
@@ -222,6 +224,8 @@ class Op:
         """torch's conditions on the tensor that an in-place or out= form writes to."""
         from_, to = outs.dtype, target.dtype
         name = self.name.removesuffix("_op")
+        if generate.reaches_twice(target) and not self.expands:
+            raise errors.internal_overlap(name)
         if outs.shape != target.shape:
             raise RuntimeError(
                 f"output with shape {list(target.shape)} doesn't match the broadcast shape "
@@ -235,8 +239,6 @@ class Op:
             raise RuntimeError(
                 f"result type {wanted} can't be cast to the desired output type {given} ({name})"
             )
-        if generate.reaches_twice(target):
-            raise errors.internal_overlap(name)
 
     # -- calls -------------------------------------------------------------------------------------
     def direct(self, tensors: tuple, attrs: tuple, target=None):

@@ -89,8 +89,9 @@ def pack(node: SavingNode, outputs: tuple, pair) -> None:
             number = OWNER if differentiable == (0,) == (index,) else index
             saved = _output(value, outputs)
             values[position] = Packed(saved, pair, number if index in differentiable else None)
-    node.saved, node.versions = tuple(values), ()
-    node.__class__ = derive.unpacking(cls.op)
+    if any(value.__class__ is Packed for value in values):
+        node.saved, node.versions = tuple(values), ()
+        node.__class__ = derive.unpacking(cls)
 
 
 def _output(triple: tuple, outputs: tuple) -> Tensor:

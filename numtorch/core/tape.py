@@ -14,6 +14,9 @@ grad_mode: ContextVar[bool] = ContextVar("grad_mode", default=True)
 inference_mode: ContextVar[bool] = ContextVar("inference_mode", default=False)
 
 
+NEWEST = 2**64 - 1  # what torch gives nodes that accumulate: they are run first
+
+
 class Node:
     """One step of the tape. Every op has a subclass of its own, named as torch names it
     (`AddBackward0`).
@@ -37,7 +40,8 @@ class Node:
 
     def name(self) -> str:
         """The node's type name, as torch prints it."""
-        return type(self).__name__
+        name = type(self).__name__
+        return f"torch::autograd::{name}" if name in WRITTEN_BY_HAND else name
 
     @property
     def next_functions(self) -> tuple:
@@ -55,19 +59,21 @@ class Node:
     def metadata(self) -> dict:
         """A dict for the user's own notes."""
         found = getattr(self, "metadata_", None)
-        if found is None:
-            found = self.metadata_ = {}
+        if found is None:  # in anomaly mode the number knows where the node was recorded
+            found = self.metadata_ = dict(getattr(self.seq, "metadata", ()))
         return found
 
-    @property
-    def sequence_nr(self) -> int:
-        return self.seq
-
     def _sequence_nr(self) -> int:
-        return self.seq
+        return int(self.seq) or NEWEST
+
+    requires_grad = True
 
     def __repr__(self) -> str:
         return f"<{self.name()} object at {id(self):#x}>"
+
+
+# nodes that torch does not generate have their C++ namespace in their name
+WRITTEN_BY_HAND = frozenset(["AccumulateGrad", "CopyBackwards", "CopySlices"])
 
 
 class SavingNode(Node):
@@ -107,14 +113,38 @@ class OutputNode(Node):
         return self.index
 
 
+class Unrecorded(Node):
+    """What a view has for history whose base requires grad, but which was made in no_grad mode, or
+    earlier than the base required grad: as in torch it requires grad, is a leaf, and takes none.
+    """
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self.seq, self.edges, self.g, self.hooks = 0, (), None, None
+
+    @staticmethod
+    def leaf():
+        """No tensor accumulates here."""
+        return
+
+    @property
+    def function(self):
+        return None
+
+    def back(self, g) -> tuple:
+        """Nothing goes further."""
+        return ()
+
+
 class Hooks:
     """What users registered on a node: functions of its gradient before and after it runs."""
 
     __slots__ = ("pre", "retain", "tensor", "whole")
 
     def __init__(self) -> None:
-        self.tensor: dict = {}  # Tensor.register_hook: gradient -> gradient
-        self.retain: weakref.ref | None = None  # retain_grad: the tensor
+        self.tensor: dict[int, dict] = {}  # Tensor.register_hook: gradient -> gradient; by output
+        self.retain: dict[int, weakref.ref] = {}  # retain_grad: the tensor; by output
         self.pre: dict = {}  # Node.register_prehook
         self.whole: dict = {}  # Node.register_hook
 
@@ -126,6 +156,13 @@ def new_leaf(tensor) -> AccumulateGrad:
     node.leaf = weakref.ref(tensor)
     tensor._storage  # noqa: B018 (made here: two threads that save a weight must find the same one)
     return node
+
+
+def retains_grad(tensor) -> bool:
+    """Whether retain_grad() was called on a tensor that is no leaf."""
+    node = tensor._node
+    owner = node.parent if node.__class__ is OutputNode else node
+    return owner is not None and owner.hooks is not None and node.output_nr in owner.hooks.retain
 
 
 def is_leaf(tensor) -> bool:

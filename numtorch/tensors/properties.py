@@ -243,11 +243,7 @@ PROPERTIES = {
         lambda self: self._storage.version, doc="How often the memory was changed in place."
     ),
     "retains_grad": property(
-        lambda self: (
-            self._node is not None
-            and self._node.hooks is not None
-            and self._node.hooks.retain is not None
-        ),
+        tape.retains_grad,
         doc="Whether retain_grad() was called on a non-leaf.",
     ),
 }
