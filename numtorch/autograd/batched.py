@@ -122,8 +122,8 @@ class Level:
                 return tuple(self._view(r, base, "multi") for r in results)
             return self._view(results, base, "")
         if isinstance(results, (tuple, list)):
-            return tuple(self.wrap(r) for r in results)
-        return self.wrap(results)
+            return tuple(self.wrap(batch_first(r)) for r in results)
+        return self.wrap(batch_first(results))
 
     def _view(self, physical, base, creation):
         t = self.wrap(physical)
@@ -219,6 +219,16 @@ class Level:
         if tape.grad_mode.get() and any(n is not None for n in nodes):
             attach(op, tensors, attrs, results, nodes)
         return results
+
+
+def batch_first(t: Tensor) -> Tensor:
+    """A result whose samples do not lie interleaved: in-place changes of parts of a sample need its
+    memory in one piece.
+    """
+    spec = t._spec
+    if spec.contiguous or spec.ndim < 2 or spec.strides[0] >= max(spec.strides[1:]):
+        return t
+    return t.contiguous()
 
 
 def _saved(op):

@@ -52,7 +52,12 @@ class Dual:
                 return op.definition(*tensors)
         before = tensors
         if target is not None:
-            before = (alias_op(tensors[0]).clone(), *tensors[1:])
+            with interpreting(self):
+                before = (tensors[0].clone(), *tensors[1:])
+                if saves_first(op):  # what the tape keeps must have a tangent, too
+                    result = dispatch(op, before, attrs, None)
+                    op.check_target(result._spec, target._spec)
+                    return target.copy_(result)
         results = dispatch(op, tensors, attrs, target)
         if op.vjp == {}:
             if target is not None:
@@ -100,6 +105,13 @@ class Dual:
             self.set(t, as_strided_op(memory, tuple(t._spec.shape), t._spec.strides, start))
 
 
+def saves_first(op) -> bool:
+    """Whether the derivative of an op reads its first input."""
+    return bool(op.vjp) and any(
+        item[:2] == ("tensor", 0) for item in getattr(op.node_class, "saved_plan", ())
+    )
+
+
 def jvp(op, tensors, attrs, tangents, results, k: int = 0):
     """The tangent of an op's result number k; None where it is zero."""
     if isinstance(op, Pointwise):
@@ -109,10 +121,10 @@ def jvp(op, tensors, attrs, tangents, results, k: int = 0):
             if part is not None:
                 total = part if total is None else total + part
         return None if total is None else total.expand(out.shape).to(out.dtype)
-    if op.is_view:
-        return dispatch(op, (tangents[0],), attrs, None)
     if op.jvp is not None:
         return op.jvp(op, tangents, tensors, attrs, results, k)
+    if op.is_view:
+        return dispatch(op, (tangents[0],), attrs, None)
     return _double_vjp(op, tensors, attrs, tangents, k)
 
 

@@ -3,7 +3,7 @@
 from ...core import dtype as dtypes
 from ...core import errors
 from ...core.generate import reaches_twice
-from ...core.inplace import saved_copy
+from ...core.inplace import partly_overlaps, saved_copy
 from ...core.out import to_out
 from ...core.shape import broadcast_shapes, extent, is_dense
 from ...core.tape import grad_mode
@@ -213,12 +213,11 @@ def before(input):
 
 
 def apart(input, values):
-    """`values`, as a copy if they share the memory that is about to change."""
-    return (
-        values.clone()
-        if isinstance(values, Tensor) and values._storage is input._storage
-        else values
-    )
+    """`values`, as a copy if they may share the memory that is about to change: the in-place form
+    of an op that is `exclusive` refuses what surely does.
+    """
+    shared = isinstance(values, Tensor) and values._storage is input._storage
+    return values.clone() if shared and not partly_overlaps(input, values, True) else values
 
 
 METHODS = {"index_put": index_put, "index_put_": index_put_}

@@ -3,7 +3,7 @@
 from ...core import shape as shapes
 from ...core.dtype import dtype
 from ...core.generate import number
-from ...core.inplace import change_view
+from ...core.inplace import change_view, rename
 from ...core.interp import runtime
 from ...core.tensor import Tensor, View, new, offset_of
 from ..copy import contiguous
@@ -97,7 +97,11 @@ def reshape(input, *shape):
     size = shapes.infer_size(shapes.as_sizes(shape, "reshape", "shape"), spec.numel)
     if spec.contiguous or shapes.view_strides(spec.shape, spec.strides, size) is not None:
         return view_op(input, size)
-    return view_op(contiguous(input), size)
+    result = view_op(contiguous(input), size)
+    if result._view.base is not input:  # a copy has been made, which is nobody else's
+        result._view.base, result._view.creation = None, ""
+        rename(result, "UnsafeViewBackward0")
+    return result
 
 
 def reshape_as(input, other):
@@ -233,7 +237,10 @@ def moveaxis(input, source, destination):
 
 def squeeze(input, dim=None):
     """Without dimensions of size 1: all of them, or those given."""
-    return squeeze_op(input, _squeezed(input, dim))
+    result = squeeze_op(input, _squeezed(input, dim))
+    if dim is not None:
+        rename(result, f"SqueezeBackward{1 if isinstance(dim, int) else 2}")
+    return result
 
 
 def _squeezed(input, dim) -> tuple:
@@ -362,14 +369,14 @@ def t_(input):
     """`t` in place: the tensor gets another geometry, its memory stays."""
     if input._spec.ndim > 2:
         raise RuntimeError(f"t_() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
-    return transpose_(input, 0, min(1, max(input._spec.ndim - 1, 0)))
+    return change_view(transpose_op.op, input, (0, max(input._spec.ndim - 1, 0)), "TBackward1")
 
 
 def transpose_(input, dim0, dim1):
     """`transpose` in place."""
     ndim = input._spec.ndim
     dims = shapes.wrap_dim(dim0, ndim, "transpose_"), shapes.wrap_dim(dim1, ndim, "transpose_")
-    return change_view(transpose_op.op, input, dims)
+    return change_view(transpose_op.op, input, dims, "TransposeBackward1")
 
 
 def swapaxes_(input, axis0, axis1):
@@ -384,13 +391,14 @@ def swapdims_(input, dim0, dim1):
 
 def squeeze_(input, dim=None):
     """`squeeze` in place."""
-    return change_view(squeeze_op.op, input, (_squeezed(input, dim),))
+    name = f"SqueezeBackward{3 if dim is None else 4 if isinstance(dim, int) else 5}"
+    return change_view(squeeze_op.op, input, (_squeezed(input, dim),), name)
 
 
 def unsqueeze_(input, dim):
     """`unsqueeze` in place."""
     dim = shapes.wrap_dim(dim, input._spec.ndim + 1, "unsqueeze_")
-    return change_view(unsqueeze_op.op, input, (dim,))
+    return change_view(unsqueeze_op.op, input, (dim,), "UnsqueezeBackward1")
 
 
 def alias(input):

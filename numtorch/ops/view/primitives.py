@@ -10,6 +10,7 @@ ROOM = "numtorch.ops.view"
 
 
 @view_primitive(
+    jvp=lambda op, tangents, tensors, attrs, result, k: tangents[0].reshape(result.shape),
     vmap=batching.resized,
     vjp={"input": lambda g, _input: g.reshape(_input.shape)},
     node_name="ViewBackward0",

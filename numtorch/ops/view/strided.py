@@ -49,8 +49,16 @@ def _backward(g, _input, size, stride, offset):
     return from_memory(as_strided_backward_op(g, _input.numel, size, stride, offset), _input)
 
 
+def _as_strided_tangent(op, tangents, tensors, attrs, results, k):
+    return as_strided_op(in_memory_order(tangents[0], tensors[0]._spec), *attrs)
+
+
 @view_primitive(
-    vmap=batching.strided, vjp={"input": _backward}, node_name="AsStridedBackward0", module=ROOM
+    jvp=_as_strided_tangent,
+    vmap=batching.strided,
+    vjp={"input": _backward},
+    node_name="AsStridedBackward0",
+    module=ROOM,
 )
 def as_strided_op(input, *, size, stride, offset):
     """A view with any geometry; `offset` is relative to the input's first element."""
