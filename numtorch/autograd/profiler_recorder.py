@@ -99,7 +99,7 @@ class Recorder:
         self.innermost[thread] = record
         self.records.append(record)
         if self.stack:
-            record.stack = _stack(2)
+            record.stack = call_stack(2)
         record.start = time.perf_counter_ns()
         return record
 
@@ -193,7 +193,7 @@ class Recorder:
             self.close(outer)
 
 
-def _stack(depth: int) -> list[str]:
+def call_stack(depth: int) -> list[str]:
     """The Python calls that led here, innermost first, as `file(line): function`."""
     entries, frame = [], sys._getframe(depth)
     while frame is not None:
