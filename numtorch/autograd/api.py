@@ -3,6 +3,7 @@
 import warnings
 
 from ..core.inplace import new_output
+from ..core.tape import Unrecorded
 from ..core.tensor import Tensor
 from ..ops.create import ones_like, zeros_like
 from ..ops.join import stack
@@ -20,7 +21,8 @@ def _node(t):
     if isinstance(t, GradientEdge):
         node = t.node
         return node if getattr(node, "outputs", 1) == 1 else new_output(node, t.output_nr)
-    return t._node
+    node = t._node
+    return Unrecorded() if node.__class__ is Unrecorded else node  # one that nothing leads to
 
 
 def _spec(t):
@@ -72,12 +74,11 @@ def _roots(tensors, gradients, batched: bool = False):
     nodes, starts = [], []
     for i, (t, g) in enumerate(zip(tensors, gradients, strict=True)):
         if not isinstance(t, (Tensor, GradientEdge)):
-            raise TypeError(
-                f"expected a Tensor or a GradientEdge for element {i} of tensors, but got "
-                f"{type(t).__name__}"
+            raise AssertionError(
+                f"Expected output to be a torch.Tensor (element {i} is of type {type(t).__name__})"
             )
         node = _node(t)
-        if node is None:
+        if node is None or node.__class__ is Unrecorded:
             raise RuntimeError(
                 f"element {i} of tensors does not require grad and does not have a grad_fn"
             )

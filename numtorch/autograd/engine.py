@@ -90,8 +90,8 @@ class Task:
 
     def executes(self, node) -> bool:
         """Whether the walk comes to a node."""
-        if self.executed is not None:
-            return node in self.executed
+        if self.active is not None:
+            return node in self.active
         if self.reached is None:
             self.reached = _reachable(self.roots)
         return node in self.reached

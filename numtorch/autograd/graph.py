@@ -1,13 +1,20 @@
-"""The recorded graph: its nodes, and what they save.
+"""The recorded graph: its nodes and edges, and what they save.
 
 `saved_tensors_hooks` is an interpreter (core/interp.py): ops run as usual, then the nodes that they
 have recorded exchange their saved tensors for what the hooks make of them.
 """
 
+import weakref
+from threading import Lock
+
 from ..core import saved
 from ..core.interp import dispatch, interpreting
 from ..core.tape import Node, SavingNode, sequence
+from ..core.tensor import Tensor
 from ..ops.create import empty
+from . import engine
+from .edges import GradientEdge, get_gradient_edge, node_of
+from .hooks import RemovableHandle
 
 
 class saved_tensors_hooks:  # noqa: N801
@@ -101,4 +108,160 @@ class disable_saved_tensors_hooks:  # noqa: N801
         saved.disabled.reset(self.token)
 
 
-__all__ = ["Node", "disable_saved_tensors_hooks", "save_on_cpu", "saved_tensors_hooks"]
+class _Original:
+    """What a node keeps of a tensor under allow_mutation_on_saved_tensors: a name for it."""
+
+    __slots__ = ("__weakref__",)
+
+
+class _Originals:
+    """The saved tensors by their handles, and copies of those that were about to change."""
+
+    def __init__(self) -> None:
+        self.original: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+        self.cloned: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+        self.of_memory: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+    def pack(self, tensor: Tensor) -> _Original:
+        """Remember a tensor as it is now."""
+        handle = _Original()
+        self.original[handle] = tensor.detach()
+        self.of_memory.setdefault(tensor._storage, []).append(weakref.ref(handle))
+        return handle
+
+    def unpack(self, handle: _Original) -> Tensor:
+        """The tensor as it was."""
+        found = self.cloned.get(handle)
+        if found is None:
+            found = self.original.get(handle)
+        if found is None:
+            raise AssertionError(
+                "Trying to backward outside of the 'allow_mutation_on_saved_tensors' context"
+                "in which the graph was originally recorded."
+            )
+        return found
+
+    def process(self, op, tensors, attrs, target):
+        """As an interpreter: copy what is about to change."""
+        for t in () if target is None else target if isinstance(target, tuple) else (target,):
+            for ref in self.of_memory.pop(t._storage, ()):
+                handle = ref()
+                if handle is not None and handle in self.original:
+                    self.cloned[handle] = self.original.pop(handle).clone()
+        return dispatch(op, tensors, attrs, target)
+
+    def clear(self) -> None:
+        """Forget all."""
+        for held in (self.original, self.cloned, self.of_memory):
+            held.clear()
+
+
+class allow_mutation_on_saved_tensors:  # noqa: N801
+    """While the block runs, tensors that were saved for backward may be changed in place: they are
+    copied first. Backward must run inside of the block, too.
+    """
+
+    _active = False
+
+    def __enter__(self) -> _Originals:
+        if allow_mutation_on_saved_tensors._active:
+            raise RuntimeError("allow_mutation_on_saved_tensors contexts cannot be nested")
+        self.originals = _Originals()
+        self.hooks = saved_tensors_hooks(self.originals.pack, self.originals.unpack)
+        self.hooks.__enter__()
+        self.interpreting = interpreting(self.originals)
+        self.interpreting.__enter__()
+        allow_mutation_on_saved_tensors._active = True
+        return self.originals
+
+    def __exit__(self, *exc) -> None:
+        allow_mutation_on_saved_tensors._active = False
+        self.interpreting.__exit__(*exc)
+        self.hooks.__exit__(*exc)
+        self.originals.clear()
+
+
+def increment_version(tensor) -> None:
+    """Tell autograd that a tensor, or each of several, was changed in place by other means."""
+    for t in (tensor,) if isinstance(tensor, Tensor) else tensor:
+        t._storage.version += 1
+
+
+class _Handles(RemovableHandle):
+    """Several handles in one."""
+
+    def __init__(self, handles) -> None:
+        self.handles = tuple(handles)
+
+    def remove(self) -> None:
+        for handle in self.handles:
+            handle.remove()
+
+
+def register_multi_grad_hook(tensors, fn, *, mode="all") -> RemovableHandle:
+    """Call a function once in each backward pass that reaches some of the tensors.
+
+    `mode` "all": `fn(gradients)` when all that this pass computes are there, None for the others.
+    "any": `fn(gradient)` with the first one.
+    """
+    if mode not in ("all", "any"):
+        raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
+    if mode == "any":
+        watched = _Any(fn)
+        return _Handles(t.register_hook(watched) for t in tensors if t.requires_grad)
+    if not all(t.requires_grad for t in tensors):
+        raise AssertionError("Expected gradient function to be set")
+    together = _All(fn, tensors)
+    return _Handles(t.register_hook(together.at(i)) for i, t in enumerate(tensors))
+
+
+class _Any:
+    """Lets the first gradient of each backward pass through."""
+
+    def __init__(self, fn) -> None:
+        self.fn, self.last, self.lock = fn, None, Lock()
+
+    def __call__(self, grad) -> None:
+        number = engine.current().number
+        with self.lock:
+            seen, self.last = self.last == number, number
+        if not seen:
+            self.fn(grad)
+
+
+class _All:
+    """Collects the gradients of a backward pass."""
+
+    def __init__(self, fn, tensors) -> None:
+        self.fn, self.nodes = fn, [node_of(t) for t in tensors]
+        self.passes: dict = {}  # by number: gradients, and how many are still to come
+
+    def at(self, index: int):
+        """The hook of one tensor."""
+
+        def hook(grad) -> None:
+            task = engine.current()
+            if task.number not in self.passes:
+                expected = sum(task.executes(node) for node in self.nodes)
+                self.passes[task.number] = [None] * len(self.nodes), [expected]
+            grads, remaining = self.passes[task.number]
+            grads[index] = grad
+            remaining[0] -= 1
+            if not remaining[0]:
+                del self.passes[task.number]
+                self.fn(grads)
+
+        return hook
+
+
+__all__ = [
+    "GradientEdge",
+    "Node",
+    "allow_mutation_on_saved_tensors",
+    "disable_saved_tensors_hooks",
+    "get_gradient_edge",
+    "increment_version",
+    "register_multi_grad_hook",
+    "save_on_cpu",
+    "saved_tensors_hooks",
+]

@@ -38,6 +38,9 @@ class Node:
     spec: Any = None
     output_nr = 0
 
+    def __init__(self) -> None:
+        raise TypeError(f"cannot create '{type(self).__name__}' instances: operators record them")
+
     def name(self) -> str:
         """The node's type name, as torch prints it."""
         name = type(self).__name__
@@ -69,7 +72,7 @@ class Node:
     requires_grad = True
 
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self):#x}>"
+        return f"<{type(self).__name__} object at {id(self):#x}>"
 
 
 # nodes that torch does not generate have their C++ namespace in their name
@@ -119,9 +122,10 @@ class Unrecorded(Node):
     """
 
     __slots__ = ()
+    g = property(lambda self: None, lambda self, g: None)  # gradients of any shapes end here
 
     def __init__(self) -> None:
-        self.seq, self.edges, self.g, self.hooks = 0, (), None, None
+        self.seq, self.edges, self.hooks = sequence(), (), None
 
     @staticmethod
     def leaf():
@@ -135,6 +139,9 @@ class Unrecorded(Node):
     def back(self, g) -> tuple:
         """Nothing goes further."""
         return ()
+
+
+UNRECORDED = Unrecorded()  # most views need none of their own
 
 
 class Hooks:
