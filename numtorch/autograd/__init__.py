@@ -3,7 +3,12 @@
 import importlib
 
 from ..core.tensor import Tensor
-from . import forward_ad, graph, methods
+from . import (
+    forward_ad,
+    function_levels,  # noqa: F401 (Functions below forward mode and vmap)
+    graph,
+    methods,
+)
 from .anomaly import (
     detect_anomaly,
     is_anomaly_check_nan_enabled,

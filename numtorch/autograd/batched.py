@@ -80,7 +80,7 @@ class Level:
             return self._update(op, tensors, target, batched)
         if target is not None:
             return self._in_place(op, tensors, attrs, target, batched)
-        nodes = self._nodes(tensors, batched)
+        nodes = self.nodes(tensors, batched)
         results = self._wrapped(op, tensors, self._compute(op, tensors, attrs, batched))
         if tape.grad_mode.get() and any(n is not None for n in nodes):
             attach(op, tensors, attrs, results, nodes)
@@ -107,7 +107,7 @@ class Level:
         named = dict(zip(op.attrs, attrs, strict=True))
         return Call(op, self.size, physical, batched, logical, named)
 
-    def _nodes(self, tensors, batched) -> list:
+    def nodes(self, tensors, batched) -> list:
         """The nodes that belong to derivatives taken inside of this level."""
         found = []
         for t, b in zip(tensors, batched, strict=True):
@@ -137,7 +137,7 @@ class Level:
     def _in_place(self, op, tensors, attrs, target, batched):
         if not batched[0]:
             raise unbatched_target(op.name)
-        nodes = self._nodes(tensors, batched)
+        nodes = self.nodes(tensors, batched)
         track = tape.grad_mode.get() and op.vjp != {} and any(n is not None for n in nodes)
         inplace.check(op, target, track, ())
         before = target
@@ -191,7 +191,7 @@ class Level:
             given = call.every()
             dispatch(op, tuple(given), attrs, given[0])
             return target
-        nodes = self._nodes(tensors, batched)
+        nodes = self.nodes(tensors, batched)
         results = self._wrapped(op, tensors, (op.vmap or batching.samples)(call))
         if tape.grad_mode.get() and any(n is not None for n in nodes):
             attach(op, tensors, attrs, results, nodes)
@@ -201,7 +201,7 @@ class Level:
         """Each sample draws the same numbers: the generator starts from one state for all."""
         generator = call.attrs["generator"]
         state, rows = generator.get_state(), []
-        nodes = self._nodes(tensors, call.batched)
+        nodes = self.nodes(tensors, call.batched)
         for k in range(self.size):
             generator.set_state(state)
             given = tuple(

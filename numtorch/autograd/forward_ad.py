@@ -14,7 +14,7 @@ import weakref
 from collections import namedtuple
 
 from ..core import tape
-from ..core.interp import dispatch, interpreting, stack
+from ..core.interp import dispatch, interpreting
 from ..core.tensor import Tensor, offset_of
 from ..ops.create import zeros_like
 from ..ops.pointwise.define import Pointwise
@@ -61,7 +61,7 @@ class Dual:
         results = dispatch(op, tensors, attrs, target)
         if op.vjp == {}:
             if target is not None:
-                self._changed(target, zeros_like(target))
+                self.changed(target, zeros_like(target))
             return results
         if op.several:
             for view, tangent in zip(
@@ -74,12 +74,12 @@ class Dual:
             if out._spec.dtype.is_floating_point:
                 tangent = jvp(op, before, attrs, tangents, results, k)
                 if target is not None:
-                    self._changed(target, zeros_like(target) if tangent is None else tangent)
+                    self.changed(target, zeros_like(target) if tangent is None else tangent)
                 elif tangent is not None:
                     self.set(out, tangent)
         return results
 
-    def _changed(self, target: Tensor, tangent) -> None:
+    def changed(self, target: Tensor, tangent) -> None:
         """A tensor was changed in place: it, what it is a view of and the views of that have new
         tangents.
         """
@@ -207,22 +207,9 @@ def _current(message: str) -> Dual:
     return _entered[-1].interpreter
 
 
-def tangent_of(value):
-    """The tangent of a tensor in the newest level; None for tensors without one, and for other
-    values.
-    """
-    for level in reversed(stack()):
-        if isinstance(level, Dual):
-            return level.get(value)
-    return None
-
-
-def set_tangent(tensor: Tensor, tangent: Tensor) -> None:
-    """Let a tensor carry a tangent in the newest level."""
-    for level in reversed(stack()):
-        if isinstance(level, Dual):
-            level.set(tensor, tangent)
-            return
+def is_entered(level: Dual) -> bool:
+    """Whether a level is that of enter_dual_level, not a transform's."""
+    return any(entered.interpreter is level for entered in _entered)
 
 
 def make_dual(tensor, tangent, *, level=None):

@@ -1,42 +1,47 @@
 """`Function`: a step of the tape written by the user."""
 
 import functools
+import inspect
+import warnings
 
-from ..core import errors, saved, tape
+from ..core import errors, interp, saved, tape
 from ..core.generate import NO_STORAGE
-from ..core.inplace import finish, new_output
+from ..core.inplace import check_view, finish, new_output
 from ..core.interp import runtime
 from ..core.tensor import Tensor, wrap_view
 from ..ops.create import zeros_like
-from . import forward_ad
+from .leaves import inside
+
+__all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
 
 
 class FunctionCtx:
-    """What `forward` and `backward` of a Function share."""
+    """What `forward`, `backward` and `jvp` of a Function share."""
 
     def __init__(self) -> None:
         self._saved: tuple | None = ()
-        self._for_forward: tuple | None = None  # what saved_tensors are while `jvp` runs
-        self._in_jvp = False
+        self._to_save: tuple = ()
+        self._for_forward: tuple = ()
+        self._given: tuple | None = None  # saved_tensors while `jvp` runs, or under vmap
         self._versions: tuple = ()
         self._dirty: tuple = ()
         self._non_differentiable: tuple = ()
         self._materialize = True
         self._owner = None
+        self._once = False  # saved_tensors may be read once only: None after that
         self.needs_input_grad: tuple = ()
 
     def save_for_backward(self, *tensors) -> None:
         """Keep tensors (or None) for backward; they are checked for in-place changes there."""
-        for t in tensors:
-            if t is not None and not isinstance(t, Tensor):
-                raise TypeError(
-                    f"save_for_backward can only save variables, but argument is of type "
-                    f"{type(t).__name__}"
-                )
         self._to_save = tensors
 
     def save_for_forward(self, *tensors) -> None:
         """Keep tensors for `jvp`, where they are `saved_tensors`."""
+        if not all(t is None or isinstance(t, Tensor) for t in tensors):
+            raise AssertionError(
+                "save_for_forward expects all arguments to be tensors; you should save non-tensors "
+                "as attributes on ctx."
+            )
         self._for_forward = tensors
 
     def mark_dirty(self, *args) -> None:
@@ -56,9 +61,15 @@ class FunctionCtx:
         """The tensors of save_for_backward (in `jvp`, of save_for_forward). RuntimeError after they
         were freed, or where one was changed in place.
         """
-        if self._in_jvp:
-            return self._for_forward or ()
+        if self._given is not None:
+            return self._given
         if self._saved is None:
+            if self._once is None:
+                raise RuntimeError(
+                    "saved_tensors can only be accessed once when "
+                    "clear_saved_tensors_on_access=True is set on the autograd.Function. Either "
+                    "access saved_tensors only once, or set clear_saved_tensors_on_access=False."
+                )
             raise errors.backward_twice(self._owner)
         out = []
         for value, (storage, version) in zip(self._saved, self._versions, strict=True):
@@ -67,9 +78,11 @@ class FunctionCtx:
                 continue
             if storage.version != version:
                 raise errors.modified_in_place(
-                    self._owner, _spec(value), storage.version, version, None
+                    self._owner, _spec(value), storage.version, version, _source(value, self._owner)
                 )
             out.append(_restore(value, self._owner))
+        if self._once:
+            self._saved = self._once = None
         return tuple(out)
 
     @property
@@ -80,6 +93,13 @@ class FunctionCtx:
 
 def _spec(value):
     return value[1] if isinstance(value, tuple) else value._spec
+
+
+def _source(value, owner):
+    """The node that computed a saved tensor, which the error for its change names."""
+    if isinstance(value, tuple):
+        return owner if value[4] is None else new_output(owner, value[4])
+    return None if value._node is None or value._node.leaf is not None else value._node
 
 
 def _restore(value, owner):
@@ -108,16 +128,31 @@ class _FunctionNode(tape.Node):
     def __getattr__(self, name):
         return getattr(object.__getattribute__(self, "ctx"), name)
 
+    def apply(self, *grads):
+        """What the user's backward makes of a gradient for each output."""
+        ctx, cls = self.ctx, self.function_class
+        if cls.backward is not Function.backward and cls.vjp is not Function.vjp:
+            raise RuntimeError(
+                "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You "
+                "should only implement one of them."
+            )
+        derivative = cls.backward if cls.vjp is Function.vjp else cls.vjp
+        if not cls.boxed_grads_call:
+            return derivative(ctx, *grads)
+        box = list(grads)
+        del grads
+        return derivative(ctx, box)
+
     def back(self, g):
         """Call the user's backward with a gradient for each output, None for what is no tensor."""
-        ctx, cls = self.ctx, self.function_class
+        ctx = self.ctx
         grads = g if self.outputs > 1 else [g]
         if ctx._materialize:
             grads = [_zeros(s) if x is None else x for x, s in zip(grads, self.specs, strict=True)]
         of_tensors = iter(grads)
         grads = [next(of_tensors) if is_tensor else None for is_tensor in ctx._returned]
-        derivative = cls.backward if cls.vjp is Function.vjp else cls.vjp
-        result = derivative(ctx, *grads)
+        del of_tensors, g
+        result = self.apply(*grads)
         result = result if isinstance(result, tuple) else (result,)
         count = len(ctx._input_specs)
         if all(r is None for r in result[count:]):
@@ -133,7 +168,7 @@ class _FunctionNode(tape.Node):
                 picked.append(_fit(self, value, spec, len(picked)))
             elif value is not None:
                 raise RuntimeError(
-                    f"function {self.name()} returned a gradient different from None at position "
+                    f"function {self.name()} returned a gradient different than None at position "
                     f"{i + 1}, but the corresponding forward input was not a Variable"
                 )
         return picked
@@ -155,7 +190,10 @@ def _fit(node, value, spec, position):
     if value is None:
         return None
     if not isinstance(value, Tensor):
-        raise TypeError(f"{node.name()}: expected Variable or None (got {type(value).__name__})")
+        raise RuntimeError(
+            f"expected Variable or None (got {type(value).__name__}) (from the backward of "
+            f"{node.name()})"
+        )
     if value._spec.shape != spec.shape:
         try:
             value = value.sum_to_size(spec.shape)
@@ -172,15 +210,32 @@ class Function:
 
     Either `forward(ctx, *args)`, or `forward(*args)` with `setup_context(ctx, inputs, output)`; and
     `backward(ctx, *grad_outputs)` (or `vjp`, the same), which returns a gradient (or None) for each
-    argument of forward. In forward mode `jvp(ctx, *tangents)` gives the tangents of the outputs;
-    without it, they are those of the operators that forward calls.
+    argument of forward. In forward mode `jvp(ctx, *tangents)` gives the tangents of the outputs.
+
+    Under `func`'s transforms it must have a setup_context, and under vmap a rule, `vmap(info,
+    in_dims, *args)`, which returns (outputs, out_dims), or `generate_vmap_rule = True`.
+    `clear_saved_tensors_on_access` lets go of saved tensors as soon as `backward` has read them;
+    with `boxed_grads_call`, `backward` gets one list of gradients, which it may empty.
     """
 
+    generate_vmap_rule = False
+    clear_saved_tensors_on_access = False
+    boxed_grads_call = False
+
     def __init__(self, *args, **kwargs) -> None:
+        warnings.warn(
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all "
+            "static, so you should invoke them on the class itself. Instantiating an autograd "
+            "function will raise an error in a future version of PyTorch.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+
+    def __call__(self, *args, **kwargs):
         raise RuntimeError(
-            f"{type(self).__name__} should not be instantiated. Methods on autograd functions are "
-            "all static, so you should invoke them on the class itself. Instantiating an autograd "
-            "function will raise an error"
+            "Legacy autograd function with non-static forward method is deprecated. Please use "
+            "new-style autograd function with static forward method. (Example: "
+            "https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function)"
         )
 
     @staticmethod
@@ -213,10 +268,35 @@ class Function:
             "forward mode AD."
         )
 
+    @staticmethod
+    def vmap(info, in_dims, *args):
+        """The computation on batches. `info` has batch_size and randomness; in_dims says of each
+        argument which dimension numbers the samples, or None. May be defined by the subclass.
+        """
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, you must either override the vmap staticmethod or "
+            "set generate_vmap_rule=True."
+        )
+
     @classmethod
     def apply(cls, *args, **kwargs):
         """Run forward without recording, then add one node to the tape."""
-        return _apply(cls, args, kwargs)
+        if has_setup_context(cls):
+            args, kwargs = _bound(cls, args, kwargs)
+        elif inside.get():
+            require_setup_context(cls)
+        output, ctx = run(cls, args, kwargs)
+        if ctx is not None:
+            ctx._for_forward = ()  # what holds an output would be a cycle
+        return output
+
+
+class InplaceFunction(Function):
+    """A Function with an `inplace` flag; torch keeps it for old programs."""
+
+    def __init__(self, inplace=False) -> None:
+        super().__init__()
+        self.inplace = inplace
 
 
 def _node_class(cls):
@@ -229,111 +309,169 @@ def _node_class(cls):
     return found
 
 
-def _apply(cls, args, kwargs):
-    separate = cls.setup_context is not Function.setup_context
+def has_setup_context(cls) -> bool:
+    """Whether a Function's forward takes no ctx."""
+    return cls.setup_context is not Function.setup_context
+
+
+def require_setup_context(cls) -> None:
+    """A RuntimeError for a Function that `func`'s transforms cannot take apart."""
+    if not has_setup_context(cls):
+        raise RuntimeError(
+            "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, "
+            "jacrev, ...), it must override the setup_context staticmethod. For more details, "
+            "please see https://pytorch.org/docs/main/notes/extending.func.html"
+        )
+
+
+def _bound(cls, args, kwargs):
+    """Arguments as setup_context gets them: with forward's defaults, by position."""
+    if not kwargs and cls.forward.__class__ is type(_bound):
+        code = cls.forward.__code__
+        if code.co_argcount == len(args) and not code.co_kwonlyargcount:
+            return args, kwargs
+    given = inspect.signature(cls.forward).bind(*args, **kwargs)
+    given.apply_defaults()
+    for name in given.kwargs:
+        raise TypeError(f"forward() got an unexpected keyword argument {name!r}")
+    return given.args, {}
+
+
+levels: dict = {}  # (type of an interpreter) -> how a Function runs below it: function_levels.py
+
+
+def run(cls, args, kwargs):
+    """(what forward returns, recorded; the ctx), below this thread's interpreters. The ctx is None
+    where a level of vmap had others of its own.
+    """
+    for level in reversed(interp.stack()):
+        if type(level) in levels:
+            with interp.without(level):
+                return levels[type(level)](level, cls, args, kwargs)
     ctx = FunctionCtx()
-    tensors = [a for a in args if isinstance(a, Tensor)]
-    track = tape.grad_mode.get() and any(t._node is not None for t in tensors)
-    ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a._node is not None for a in args)
-    ctx._input_specs = [a._spec if isinstance(a, Tensor) else None for a in args]
-    tangents = [] if cls.jvp is Function.jvp else [forward_ad.tangent_of(a) for a in args]
-    edges = tuple(t._node for t in tensors)
+    ctx._once = cls.clear_saved_tensors_on_access
+    prepare(ctx, args)
     token = tape.grad_mode.set(False)
     try:
-        if separate:
-            output = cls.forward(*args, **kwargs)
+        if has_setup_context(cls):
+            output = cls.forward(*args)
             cls.setup_context(ctx, args, output)
         else:
             output = cls.forward(ctx, *args, **kwargs)
     finally:
         tape.grad_mode.reset(token)
-    many = isinstance(output, (tuple, list))
-    outs = list(output) if many else [output]
-    for t in outs:
-        if not isinstance(t, Tensor) and not many:
-            raise TypeError(
-                f"{cls.__name__}.forward: expected Tensor or tuple of Tensor (got "
-                f"{type(t).__name__})"
-            )
+    return finished(cls, ctx, args, output), ctx
+
+
+def prepare(ctx, args) -> None:
+    """What a ctx knows before forward runs."""
+    recording = tape.grad_mode.get()
+    ctx._edges = tuple(a._node if recording else None for a in args if isinstance(a, Tensor))
+    ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a._node is not None for a in args)
+    ctx._input_specs = [a._spec if isinstance(a, Tensor) else None for a in args]
+
+
+def finished(cls, ctx, args, output):
+    """The output of a forward as the caller gets it: recorded, if an input was."""
+    outs = list(output) if isinstance(output, tuple) else [output]
+    for name, marked in (
+        ("mark_dirty can only accept variables, but argument", ctx._dirty),
+        (
+            "mark_non_differentiable only accepts variable arguments, but got",
+            ctx._non_differentiable,
+        ),
+    ):
+        for t in marked:
+            if not isinstance(t, Tensor):
+                raise RuntimeError(f"{name} {type(t).__name__}")
+    track = any(e is not None for e in ctx._edges)
     _check_dirty(cls, ctx, outs, track)
-    if track:
-        output = _record(cls, ctx, args, outs, edges, many)
-    if any(t is not None for t in tangents):
-        _push(cls, ctx, tangents, output if many else (output,))
-    return output
+    for t in ctx._dirty:
+        t._storage.version += 1
+    results = (
+        _recorded(cls, ctx, args, outs) if track else [_unrecorded(ctx, args, t) for t in outs]
+    )
+    return tuple(results) if isinstance(output, tuple) else results[0]
 
 
-def _push(cls, ctx, tangents, outs) -> None:
-    """Give the outputs the tangents that `jvp` computes."""
-    if ctx._materialize:
-        pairs = zip(tangents, ctx._input_specs, strict=True)
-        tangents = [_zeros(spec) if t is None else t for t, spec in pairs]
-    ctx._in_jvp = True
-    try:
-        results = cls.jvp(ctx, *tangents)
-    finally:
-        ctx._in_jvp = False
-    results = results if isinstance(results, tuple) else (results,)
-    for out, tangent in zip(outs, results, strict=True):
-        if tangent is not None:
-            forward_ad.set_tangent(out, tangent)
+def _one_of(t, tensors) -> bool:
+    return any(t is x for x in tensors)
+
+
+def _alias(t: Tensor) -> Tensor:
+    """An input that is returned unchanged: a view of it, so that it can have another history."""
+    token = tape.grad_mode.set(False)
+    made = t.view_as(t)
+    tape.grad_mode.reset(token)
+    return made
+
+
+def _unrecorded(ctx, args, t):
+    """One output of a step that is not recorded."""
+    if not isinstance(t, Tensor) or not _one_of(t, args):
+        return t
+    if _one_of(t, ctx._dirty):
+        return t if t._node is None else t.detach()
+    return _alias(t)
 
 
 def _check_dirty(cls, ctx, outs, track) -> None:
     for t in ctx._dirty:
-        if not any(o is t for o in outs):
+        if not _one_of(t, outs):
             raise RuntimeError(
                 "Some elements marked as dirty during the forward method were not returned as "
                 "output. The inputs that are modified inplace must all be outputs of the Function."
             )
-        if track and t._node is not None and t._node.leaf is not None:
-            raise errors.leaf_in_place(cls.__name__)
+        if not track:
+            continue
+        view = getattr(t, "_view", None)
+        if view is not None and view.base is not None:
+            check_view(cls.__name__, t, view)
+        if t._node is not None and t._node.leaf is not None:
+            raise RuntimeError(
+                "a leaf Variable that requires grad has been used in an in-place operation. "
+                f"({cls.__name__} has marked it as dirty)"
+            )
 
 
-def _record(cls, ctx, args, outs, edges, many):
+def _recorded(cls, ctx, args, outs) -> list:
+    """The outputs, with a node of the tape."""
     node = object.__new__(_node_class(cls))
-    node.seq, node.edges, node.g, node.hooks, node.ctx = runtime["seq"](), edges, None, None, ctx
+    node.seq, node.edges, node.g, node.hooks, node.ctx = (
+        runtime["seq"](),
+        ctx._edges,
+        None,
+        None,
+        ctx,
+    )
     ctx._owner = node
-    results, differentiable = [], []
-    for o in outs:
-        if not isinstance(o, Tensor):
-            results.append(o)
-            continue
-        dirty = any(o is d for d in ctx._dirty)
-        if not dirty and any(o is a for a in args):
-            token = tape.grad_mode.set(False)
-            o = o.view_as(o)
-            o._view.base, o._view.creation = None, ""
-            tape.grad_mode.reset(token)
-        results.append(o)
-        non_differentiable = (
-            any(o is n for n in ctx._non_differentiable) or not o._spec.dtype.is_floating_point
-        )
-        if not non_differentiable:
-            differentiable.append(o)
-        elif not dirty:
-            o._node = None
-    ctx._returned = [isinstance(o, Tensor) for o in outs]
+    ctx._returned = [isinstance(t, Tensor) for t in outs]
     node.outputs = sum(ctx._returned)
-    node.specs = [
-        o._spec if any(o is d for d in differentiable) else None
-        for o in results
-        if isinstance(o, Tensor)
+    results = []
+    for t in outs:
+        dirty = _one_of(t, ctx._dirty)
+        results.append(_alias(t) if not dirty and isinstance(t, Tensor) and _one_of(t, args) else t)
+    tensors = [t for t in results if isinstance(t, Tensor)]
+    node.specs = [t._spec for t in tensors]
+    has_gradient = [
+        r._spec.dtype.is_floating_point and not _one_of(t, ctx._non_differentiable)
+        for t, r in zip(outs, results, strict=True)
+        if isinstance(r, Tensor)
     ]
-    position = 0
-    for o in results:
-        if not isinstance(o, Tensor):
-            continue
-        if any(o is d for d in differentiable):
-            own = node if node.outputs == 1 else new_output(node, position)
-            if any(o is d for d in ctx._dirty):
-                o._storage.version += 1
-                finish(o, own)
-            else:
-                o._node = own
-        position += 1
+    for position, (t, wanted) in enumerate(zip(tensors, has_gradient, strict=True)):
+        dirty = _one_of(t, ctx._dirty)
+        own = node if node.outputs == 1 else new_output(node, position)
+        if dirty and wanted:
+            finish(t, own)
+        elif wanted:
+            t._node = own
+        elif not dirty:
+            t._node = None
+        view = getattr(t, "_view", None)
+        if view is not None and not dirty:
+            view.creation = "function" if sum(has_gradient) <= 1 else "multi"
     _save(ctx, outs, results)
-    return tuple(results) if many else results[0]
+    return results
 
 
 def _save(ctx, outs, results) -> None:
@@ -342,7 +480,12 @@ def _save(ctx, outs, results) -> None:
     versions: list = []
     pairs = saved.hooks.get()
     tensors = [o for o in results if isinstance(o, Tensor)]
-    for t in getattr(ctx, "_to_save", ()):
+    for i, t in enumerate(ctx._to_save):
+        if t is not None and not isinstance(t, Tensor):
+            raise TypeError(
+                f"save_for_backward can only save variables, but argument {i} is of type "
+                f"{type(t).__name__}"
+            )
         if t is None:
             values.append(None)
             versions.append((NO_STORAGE, 0))
@@ -361,7 +504,7 @@ def _save(ctx, outs, results) -> None:
         else:
             values.append(saved.Packed(t, pairs[-1]) if pairs else t)
             versions.append((t._storage, t._storage.version))
-    ctx._saved, ctx._versions = tuple(values), tuple(versions)
+    ctx._saved, ctx._versions, ctx._to_save = tuple(values), tuple(versions), ()
 
 
 class _Once(Function):

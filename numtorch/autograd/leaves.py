@@ -6,11 +6,15 @@ has no history the alias is a leaf, which no one may reach any more when the tra
 results whose history leads to such leaves only are cut off from it.
 """
 
+from contextvars import ContextVar
+
 from ..core import tape
 from ..core.batching import Batch
 from ..core.tape import AccumulateGrad, OutputNode
 from ..core.tensor import Tensor
 from ..ops.view.primitives import alias_op
+
+inside: ContextVar[bool] = ContextVar("inside a transform", default=False)
 
 CLOSED = -1  # the age of a leaf whose transform has ended; ordinary leaves have 0
 
@@ -21,7 +25,7 @@ def differentiable(t: Tensor, leaves: list) -> Tensor:
     """
     made = alias_op(t)
     made._view.base = None
-    if made._node is None:
+    if made._node is None or made._node is tape.UNRECORDED:
         made._node = node = tape.new_leaf(made)
         node.seq = tape.sequence()  # recorded by the vmap levels inside of which it was made
         leaves.append(node)

@@ -6,7 +6,10 @@ thread has an interpreter. `dispatch` then finds out whether this thread has one
 op with the others still active.
 """
 
+from contextlib import contextmanager
 from contextvars import ContextVar
+
+from .tape import grad_mode
 
 _stack: ContextVar[tuple] = ContextVar("interpreters", default=())
 _active = [0]  # blocks, and closed vmap levels whose tensors are still alive
@@ -30,6 +33,20 @@ def dispatch(op, tensors: tuple, attrs: tuple, target):
         return stack[-1].process(op, tensors, attrs, target)
     finally:
         _stack.reset(token)
+
+
+def tangents_active() -> bool:
+    """Whether this thread computes tangents (forward mode)."""
+    return runtime["interp"] is not None and any(
+        getattr(i, "tangents", None) is not None for i in _stack.get()
+    )
+
+
+def differentiated() -> bool:
+    """Whether what a derivative computes is differentiated itself, so that it must consist of ops
+    that have derivatives.
+    """
+    return grad_mode.get() or tangents_active()
 
 
 def keep(count: int) -> None:
@@ -58,6 +75,16 @@ def newest():
     """This thread's newest interpreter, or None."""
     stack = _stack.get()
     return stack[-1] if stack else None
+
+
+@contextmanager
+def without(interpreter):
+    """While the block runs, this thread's ops go past one of its interpreters."""
+    token = _stack.set(tuple(i for i in _stack.get() if i is not interpreter))
+    try:
+        yield
+    finally:
+        _stack.reset(token)
 
 
 class interpreting:  # noqa: N801 (used like a function)

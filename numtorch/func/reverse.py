@@ -3,7 +3,7 @@
 import functools
 
 from ..autograd import api
-from ..autograd.leaves import close, differentiable, tracked
+from ..autograd.leaves import close, differentiable, inside, tracked
 from ..autograd.vmap import vmap
 from ..core import tape, tree
 from ..core.tensor import Tensor
@@ -21,6 +21,7 @@ class _Pullback:
         flat, structure = tree.flatten(primals)
         tensors_of(primals, name)
         token = tape.grad_mode.set(True)
+        outermost = inside.set(True)
         try:
             self.inputs = [differentiable(t, self.leaves) for t in flat]
             self.nodes_of = [t._node for t in self.inputs]
@@ -28,6 +29,7 @@ class _Pullback:
             output, aux = with_aux(name, func(*tree.unflatten(self.inputs, structure)), has_aux)
             self.outputs = _scalar(name, output) if scalar else outputs_of(name, output)
         finally:
+            inside.reset(outermost)
             tape.grad_mode.reset(token)
         self.form = tree.flatten(output)[1]
         seen: dict = {}

@@ -169,10 +169,6 @@ def test_jvp():
     assert gradcheck(product, values, check_forward_ad=True, check_backward_ad=False)
 
 
-def test_forward_mode_goes_through_a_function_without_jvp():
-    assert gradcheck(lambda x: Cube.apply(x, 2.0), double(1.0, -2.0), check_forward_ad=True)
-
-
 def test_gradcheck_finds_errors():
     class Wrong(Function):
         @staticmethod
@@ -237,7 +233,7 @@ def test_misuse():
         Shape.apply(x).sum().backward()
     with pytest.raises(TypeError, match="save_for_backward can only save variables"):
         NotTensor.apply(x)
-    with pytest.raises(RuntimeError, match="should not be instantiated"):
+    with pytest.warns(DeprecationWarning, match="should not be instantiated"):
         Cube()
     with pytest.raises(NotImplementedError, match="must implement the forward"):
         Function.apply(x)
