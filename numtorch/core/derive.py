@@ -1,6 +1,7 @@
 """Writes an op's `back(node, g)` from its `vjp`, and says what a node of it keeps."""
 
 import linecache
+from functools import partial
 from typing import Any
 
 from . import errors
@@ -38,6 +39,7 @@ def differentiate(op) -> None:
         scope["saved_names"] = tuple(
             {"spec": "_", "out": ""}.get(kind, "") + name for kind, _, name, _ in plan
         )
+        scope.update(_attributes(op, plan))
     cls: Any = type(op.node_name, (base,), scope)
     if op.vjp is None:
         module, name = op.module, op.name
@@ -59,6 +61,32 @@ def differentiate(op) -> None:
     runtime[f"{op.name}__node"] = cls
 
 
+def _attributes(op, plan) -> dict:
+    """torch's names for what a node keeps: `_saved_self`, `_saved_result`, `_raw_saved_other`."""
+    found = {}
+    for position, (kind, index, name, _) in enumerate(plan):
+        names = [name]
+        if kind == "out":
+            names = [f"result{index}" if op.many else "result"]
+        elif name == "input" == op.tensors[0]:
+            names.append("self")
+        if kind == "spec":
+            names = [f"{n}_sym_sizes" for n in names]
+        for n in names:
+            found[f"_saved_{n}"] = property(partial(_saved_value, position))
+            if kind in ("tensor", "out"):
+                found[f"_raw_saved_{n}"] = property(partial(_raw_value, position))
+    return found
+
+
+def _saved_value(position: int, node):
+    return runtime["saved_value"](node, position)
+
+
+def _raw_value(position: int, node):
+    return runtime["SavedTensor"](node, position)
+
+
 def unpacking(cls):
     """The class for nodes of `cls` whose saved tensors are packed (core/saved.py): its `back`
     unpacks first.
@@ -66,7 +94,7 @@ def unpacking(cls):
     op = cls.op
     found = cls.__dict__.get("unpacking_class")
     if found is None:
-        found = type(cls.__name__, (cls,), {"__slots__": ()})
+        found = type(cls.__name__, (cls,), {"__slots__": (), "unpacks": True})
         if op.vjp is not None:
             entries = _entries(op)
             text = _back_source(op, entries, *_saved_plan(op, entries), packed=True)

@@ -8,7 +8,7 @@ that an op has just recorded, and `pack` makes each of a class whose `back` unpa
 from contextvars import ContextVar
 from typing import Any
 
-from . import derive
+from . import derive, errors
 from .inplace import new_output
 from .interp import runtime
 from .tape import SavingNode, grad_mode
@@ -69,11 +69,93 @@ class Packed:
 
 
 def unpacked(value, owner):
-    """A saved value as the derivative wants it: what is not Packed is a number or None."""
-    return value.unpack(owner) if value.__class__ is Packed else value
+    """A saved value as the derivative wants it: what is not Packed is a number, None, or a tensor
+    whose node got hooks for another one.
+    """
+    if value.__class__ is Packed:
+        return value.unpack(owner)
+    return _restored(value, owner) if value.__class__ is tuple else value
 
 
-runtime["unpacked"] = unpacked
+def _restored(triple: tuple, owner) -> Tensor:
+    """A saved output."""
+    result = object.__new__(Tensor)
+    result._array, result._spec, result._memory = triple
+    result._node = owner if grad_mode.get() and owner.op.differentiable == (0,) else None
+    return result
+
+
+def value(node: SavingNode, position: int):
+    """What a node has saved, as its `_saved_...` attributes show it."""
+    if node.saved is None:
+        raise errors.backward_twice(node)
+    if node.versions and any(
+        storage.version != version
+        for storage, version in zip(node.versions[::2], node.versions[1::2], strict=True)
+    ):
+        raise derive.changed(node)
+    kind = type(node).saved_plan[position][0]  # type: ignore[attr-defined]
+    found = node.saved[position]
+    if kind == "spec":
+        return None if found is None else tuple(found.shape)
+    return unpacked(found, node) if kind != "attr" else found
+
+
+class SavedTensor:
+    """A tensor that a node has saved, before it is unpacked: the node's `_raw_saved_...`."""
+
+    def __init__(self, node: SavingNode, position: int) -> None:
+        self.node, self.position = node, position
+
+    def register_hooks(self, pack_hook, unpack_hook) -> None:
+        """Keep `pack_hook(tensor)` in place of the tensor, and let backward call `unpack_hook` on
+        it.
+        """
+        node, position = self.node, self.position
+        cls: Any = type(node)
+        if node.saved is None:
+            raise RuntimeError(
+                "Calling register_hooks on a saved tensor after it has been freed. Saved "
+                "intermediate values of the graph are freed when you call .backward() or "
+                "autograd.grad(). Specify retain_graph=True if you need to backward through the "
+                "graph a second time or if you need to access saved variables after calling "
+                "backward."
+            )
+        found = node.saved[position]
+        if found is None:
+            raise RuntimeError(
+                "Calling register_hooks on a saved tensor with value None is forbidden"
+            )
+        if found.__class__ is Packed:
+            raise RuntimeError(
+                "Calling register_hooks on a saved tensor whose hooks have already been set. Hint: "
+                "only one pair of hooks is allowed at a time."
+            )
+        for hook in (pack_hook, unpack_hook):
+            if not callable(hook):
+                raise TypeError(
+                    f"register_hooks(): hooks must be callable, but got {type(hook).__name__}"
+                )
+        kind, index, _, _ = cls.saved_plan[position]
+        tensor = unpacked(found, node)
+        packed = Packed(tensor.detach(), (pack_hook, unpack_hook), _number(cls.op, kind, index))
+        packed.node = tensor._node if kind == "tensor" else None
+        values = list(node.saved)
+        values[position] = packed
+        node.saved = tuple(values)
+        if cls.__dict__.get("unpacks") is None:
+            node.versions = ()
+            node.__class__ = derive.unpacking(cls)
+
+
+runtime.update(unpacked=unpacked, saved_value=value, SavedTensor=SavedTensor)
+
+
+def _number(op, kind: str, index: int) -> int | None:
+    """Which output of its node a saved tensor is."""
+    if kind == "tensor" or index not in op.differentiable:
+        return None
+    return OWNER if op.differentiable == (0,) else index
 
 
 def pack(node: SavingNode, outputs: tuple, pair) -> None:
@@ -85,10 +167,8 @@ def pack(node: SavingNode, outputs: tuple, pair) -> None:
         if kind == "tensor" and isinstance(value, Tensor):
             values[position] = Packed(value, pair)
         elif kind == "out" and value.__class__ is tuple:
-            differentiable = cls.op.differentiable
-            number = OWNER if differentiable == (0,) == (index,) else index
             saved = _output(value, outputs)
-            values[position] = Packed(saved, pair, number if index in differentiable else None)
+            values[position] = Packed(saved, pair, _number(cls.op, kind, index))
     if any(value.__class__ is Packed for value in values):
         node.saved, node.versions = tuple(values), ()
         node.__class__ = derive.unpacking(cls)
