@@ -62,6 +62,13 @@ def check_alive(tensors) -> None:
 runtime["check_alive"] = check_alive
 
 
+def history(t: Tensor) -> bool:
+    """Whether a tensor is recorded, inside or outside of the vmaps whose samples it holds."""
+    while t._array.__class__ is Batch and t._node is None:
+        t = t._array.tensor
+    return t._node is not None
+
+
 class Call:
     """One op of a batched function: what its rule has to compute.
 
@@ -171,8 +178,23 @@ def along(*names: str):
     return rule
 
 
+def whole(name: str, *names: str, dim: Any = 1, pick: int | None = None):
+    """Reductions of all elements: the op `name` along one dimension, of flattened samples. `names`:
+    the attributes that it shares. `pick`: which of its results is wanted.
+    """
+
+    def rule(call: Call):
+        flat = reshaped(call.tensors[0], (call.size, -1)) if call.logical[0].numel else None
+        if flat is None:
+            flat = reshaped(call.tensors[0], (call.size, 0))
+        found = run(name, flat, dim, False, *(call.attrs[n] for n in names))
+        return found if pick is None else found[pick]
+
+    return rule
+
+
 def _shifted(dims, rank: int):
-    if dims is None:
+    if dims is None or dims == ():
         return tuple(range(1, rank + 1))
     if isinstance(dims, int):
         return dims % rank + 1

@@ -2,8 +2,10 @@
 
 import math
 
+from ...core.batching import history
 from ...core.dtype import bool_
 from ...core.errors import kind
+from ...core.interp import differentiated, tangents_active
 from ...core.op import primitive
 from ...core.shape import broadcast_shapes, contiguous_strides
 from ...core.spec import Spec
@@ -14,6 +16,7 @@ from ..create import ones
 from ..matmul.product import matmul
 from ..random.dropouts import dropout
 from ..softmax import softmax_op
+from . import batching
 
 ROOM = "numtorch.ops.attention"
 
@@ -28,7 +31,7 @@ def _rows_dense(x):
 
 
 def _gradients(g, query, key, value, mask, out, out1, is_causal, scale, needs):
-    if grad_mode.get():
+    if differentiated():
         grads = _composed_gradients(g, query, key, value, mask, is_causal, scale)
     else:
         g = _rows_dense(g)
@@ -37,6 +40,7 @@ def _gradients(g, query, key, value, mask, out, out1, is_causal, scale, needs):
 
 
 @primitive(
+    vmap=batching.heads,
     outputs=2,
     vjp={("query", "key", "value"): _gradients},
     node_name="ScaledDotProductFlashAttentionForCpuBackward0",
@@ -58,7 +62,7 @@ def attention_op(query, key, value, mask=None, *, is_causal, scale):
     return Spec.of(shape, query.dtype, query.device, strides), sums
 
 
-@primitive(outputs=3, vjp={}, module=ROOM)
+@primitive(vmap=batching.heads, outputs=3, vjp={}, module=ROOM)
 def attention_backward_op(grad, query, key, value, mask, out, sums, *, is_causal, scale):
     """The gradients of `attention_op` for query, key and value."""
     return query.like(), key.like(), value.like()
@@ -199,7 +203,7 @@ def scaled_dot_product_attention(
             )
         if attn_mask._spec.dtype is not bool_:
             attn_mask = to_dtype(attn_mask, q.dtype)
-            wants_grad = attn_mask.requires_grad and grad_mode.get()
+            wants_grad = tangents_active() or (grad_mode.get() and history(attn_mask))
     if dropout_p or wants_grad or not depth:
         p = dropout(weights(query, key, attn_mask, is_causal, scale), dropout_p)
         out = matmul(p, value)

@@ -12,7 +12,7 @@ from ...core import errors
 from ...core.op import primitive
 from ...core.shape import as_index
 from ...core.tensor import Tensor
-from . import layout
+from . import batching, layout
 from .checks import check_bias, check_dtypes, check_sizes, check_weight, output_size
 
 __all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
@@ -21,6 +21,7 @@ METHODS: dict = {}
 
 
 @primitive(
+    vmap=batching.forward,
     node_name="ConvolutionBackward0",
     vjp={
         "input": lambda g, _input, weight, stride, padding, dilation, groups: (
@@ -47,6 +48,7 @@ def convolution_op(input, weight, bias=None, *, stride, padding, dilation, group
 
 
 @primitive(
+    vmap=batching.forward,
     node_name="ConvolutionInputGradBackward0",
     vjp={
         "grad": lambda g, weight, stride, padding, dilation, groups: convolution_op(
@@ -67,6 +69,7 @@ def convolution_input_grad(grad, weight, *, size, stride, padding, dilation, gro
 
 
 @primitive(
+    vmap=batching.weight_grad,
     node_name="ConvolutionWeightGradBackward0",
     vjp={
         "grad": lambda g, input, stride, padding, dilation, groups: convolution_op(

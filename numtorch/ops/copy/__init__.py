@@ -1,6 +1,6 @@
 """Copies: clone, contiguous, dtype conversion, and writing into existing memory."""
 
-from ...core import generate
+from ...core import batching, generate
 from ...core.dtype import dtype as dtype_class
 from ...core.interp import runtime
 from ...core.op import primitive
@@ -33,20 +33,28 @@ def _preserved(input):
     return input if input.contiguous or is_dense(input.shape, input.strides) else input.like()
 
 
-@primitive(vjp={"input": lambda g: g}, aliasing=True, promotes=True, node_name="CloneBackward0")
+@primitive(
+    vmap=batching.leading,
+    vjp={"input": lambda g: g},
+    aliasing=True,
+    promotes=True,
+    node_name="CloneBackward0",
+)
 def copy_op(input):
     """A copy in fresh memory. (...) -> (...)"""
     return _preserved(input)
 
 
-@primitive(vjp={"input": lambda g: g}, node_name="CloneBackward0")
+@primitive(vmap=batching.leading, vjp={"input": lambda g: g}, node_name="CloneBackward0")
 def contiguous_op(input):
     """A copy in row-major order. (...) -> (...)"""
     return input.like()
 
 
 @primitive(
-    vjp={"input": lambda g, _input: to_dtype_op(g, _input.dtype)}, node_name="ToCopyBackward0"
+    vmap=batching.leading,
+    vjp={"input": lambda g, _input: to_dtype_op(g, _input.dtype)},
+    node_name="ToCopyBackward0",
 )
 def to_dtype_op(input, *, dtype: dtype_class):
     """A copy with another element type. (...) -> (...)"""
@@ -73,7 +81,7 @@ def to_dtype(input, dtype):
     return to_dtype_op(input, dtype) if dtype.is_floating_point else _to_integer_op(input, dtype)
 
 
-@primitive(vjp={})
+@primitive(vmap=batching.leading, vjp={})
 def _to_integer_op(input, *, dtype):
     """A copy with a dtype that has no gradients. (...) -> (...)"""
     return to_dtype_op.op.rule(input, dtype=dtype)
@@ -91,7 +99,8 @@ def copy_(input, src, non_blocking=False):
 
 
 @primitive(
-    vjp={"src": lambda g, _src: reduce_to(g, _src)},
+    vmap=batching.pointwise,
+    vjp={"input": lambda g: runtime["zeros_like"](g), "src": lambda g, _src: reduce_to(g, _src)},
     aliasing=True,
     promotes=True,
     node_name="CopyBackwards",
@@ -106,6 +115,7 @@ def _overwrite_op(input, src):
     return input
 
 
+_overwrite_op.op.overwrites = True
 _overwrite_ = generate.stub(_overwrite_op.op, "in_place", "copy_")
 runtime["to_dtype"] = to_dtype
 METHODS = {"contiguous": contiguous, "clone": clone, "copy_": copy_}

@@ -2,9 +2,11 @@
 
 from ...core import dtype as dtypes
 from ...core import errors, generate
+from ...core.batching import leading
 from ...core.op import primitive
 from ...core.tape import grad_mode
 from ...core.tensor import Tensor
+from . import batching
 
 ROOM = "numtorch.ops.embed"
 
@@ -21,6 +23,7 @@ def check_indices(indices, name: str, argument: str = "indices") -> None:
 
 # -- primitives ----------------------------------------------------------------------------------
 @primitive(
+    vmap=batching.look_up,
     vjp={
         "weight": lambda g, indices, _weight, padding_idx, by_freq: embedding_backward_op(
             g, indices, _weight.shape[0], padding_idx, by_freq
@@ -43,6 +46,7 @@ def embedding_op(weight, indices, *, padding_idx, by_freq, scaled):
 
 
 @primitive(
+    vmap=batching.add_up,
     vjp={
         "grad": lambda g, indices, padding_idx, by_freq: embedding_op(
             g, indices, padding_idx, by_freq, True
@@ -67,7 +71,7 @@ def embedding_renorm_op(weight, indices, *, max_norm, norm_type):
     return weight
 
 
-@primitive(vjp={}, module=ROOM)
+@primitive(vmap=leading, vjp={}, module=ROOM)
 def one_hot_op(indices, *, num_classes):
     """1 at each index, else 0. (...) -> (..., num_classes)"""
     return indices.like(shape=(*indices.shape, num_classes), dtype=dtypes.int64)

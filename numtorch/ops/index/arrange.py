@@ -1,6 +1,7 @@
 """Elements in another order or at other places: flip, roll, triangles, diagonals, repetition."""
 
 from ...core import dtype as dtypes
+from ...core.batching import along, leading
 from ...core.generate import stub
 from ...core.op import primitive
 from ...core.shape import as_index, as_sizes, wrap_dim, wrap_dims
@@ -10,6 +11,7 @@ from ..create import ones
 from ..view.basic import detach, diagonal, select, slice_view, transpose
 from ..view.primitives import expand_op, view_op
 from ..view.strided import as_strided_scatter_op
+from . import batching
 from .dimension import index_select_op
 from .masks import nonzero
 from .rows import deliver
@@ -23,7 +25,7 @@ ROOM = "numtorch.ops.index"
 
 
 # -- flip, roll ------------------------------------------------------------------------------------
-@primitive(vjp={"input": lambda g, dims: flip_op(g, dims)}, module=ROOM)
+@primitive(vmap=along("dims"), vjp={"input": lambda g, dims: flip_op(g, dims)}, module=ROOM)
 def flip_op(input, *, dims):
     """Dimensions read backwards. (...) -> (...)"""
     return input.like()
@@ -70,7 +72,7 @@ def rot90(input, k=1, dims=(0, 1)):
     return transpose(flip_op(input, (second if k == 1 else first,)), first, second)
 
 
-@primitive(
+@primitive(vmap=along("dims"),
     vjp={"input": lambda g, shifts, dims: roll_op(g, tuple(-s for s in shifts), dims)}, module=ROOM
 )  # fmt: skip
 def roll_op(input, *, shifts, dims):
@@ -105,7 +107,7 @@ def roll(input, shifts, dims=None):
 
 
 # -- triangles -------------------------------------------------------------------------------------
-@primitive(
+@primitive(vmap=leading,
     vjp={"input": lambda g, diagonal, upper: triangle_op(g, diagonal, upper)}, aliasing=True,
     module=ROOM, node_name="TrilBackward0",
 )  # fmt: skip
@@ -165,7 +167,7 @@ def triu_indices(row, col, offset=0, *, dtype=None, device=None, layout=None):
 
 
 # -- diagonals -------------------------------------------------------------------------------------
-@primitive(
+@primitive(vmap=batching.diag_embed,
     vjp={"input": lambda g, offset, dim1, dim2: contiguous_op(diagonal(g, offset, dim1, dim2))},
     module=ROOM
 )  # fmt: skip
@@ -281,7 +283,7 @@ def tile(input, *dims):
     return repeat(input, (1,) * (input._spec.ndim - len(dims)) + dims)
 
 
-@primitive(vjp={}, module=ROOM)
+@primitive(vmap=batching.dynamic, vjp={}, module=ROOM)
 def repeat_index_op(repeats, *, count):
     """Each index i, repeats[i] times. (N,) -> (count,)"""
     return repeats.like(shape=(count,))
@@ -313,7 +315,9 @@ def _sum_each(g, _input, dim, repeats):
     return split.sum(dim + 1)
 
 
-@primitive(vjp={"input": _sum_each}, module=ROOM, node_name="RepeatInterleaveBackward0")
+@primitive(
+    vmap=along("dim"), vjp={"input": _sum_each}, module=ROOM, node_name="RepeatInterleaveBackward0"
+)
 def repeat_each_op(input, *, dim, repeats):
     """Each index of a dimension `repeats` times. (.., n, ..) -> (.., n * repeats, ..)"""
     shape = input.shape

@@ -6,6 +6,7 @@ from ...core.inplace import replace
 from ...core.op import primitive
 from ...core.shape import wrap_dim
 from ...core.tensor import Tensor
+from . import batching
 from .rows import LONG_OR_INT, apart, before, deliver, fresh, index_backward_op, type_word
 
 __all__ = ["index_add", "index_copy", "index_fill", "index_reduce", "index_select", "put", "take"]
@@ -16,7 +17,7 @@ def _without(shape, dim):
     return [n for d, n in enumerate(shape) if d != dim]
 
 
-@primitive(
+@primitive(vmap=batching.index_select,
     vjp={"input": lambda g, _input, index, dim: index_select_backward_op(g, index,
     tuple(_input.shape), dim)}, module=ROOM,
 )  # fmt: skip
@@ -35,7 +36,11 @@ def index_select_op(input, index, *, dim):
     return input.like(shape=(*input.shape[:dim], index.numel, *input.shape[dim + 1 :]))
 
 
-@primitive(vjp={"grad": lambda g, index, dim: index_select_op(g, index, dim)}, module=ROOM)
+@primitive(
+    vmap=batching.index_select_backward,
+    vjp={"grad": lambda g, index, dim: index_select_op(g, index, dim)},
+    module=ROOM,
+)
 def index_select_backward_op(grad, index, *, size, dim):
     """Zeros to which rows are added. (.., J, ..), (J,) -> size"""
     return grad.like(shape=size)
@@ -90,7 +95,12 @@ def _add_source(g, index, _source, dim, alpha):
     return part if alpha == 1 else part * alpha
 
 
-@primitive(vjp={"input": lambda g: g, "source": _add_source}, aliasing=True, module=ROOM)
+@primitive(
+    vmap=batching.index_rows,
+    vjp={"input": lambda g: g, "source": _add_source},
+    aliasing=True,
+    module=ROOM,
+)
 def index_add_op(input, index, source, *, dim, alpha):
     """A copy to whose rows those of `source` are added. (.., N, ..), (J,), (.., J, ..) -> (.., N,
     ..)
@@ -149,7 +159,7 @@ def _check_copy(input, index, source, dim) -> None:
         )
 
 
-@primitive(
+@primitive(vmap=batching.index_rows,
     vjp={
         "input": lambda g, index, dim: index_fill_op(g, index, 0, dim),
         "source": lambda g, index, _source, dim: _rows_of(g, index, _source, dim),
@@ -177,7 +187,7 @@ def index_copy_(input, dim, index, source):
     return _copy_in_place(input, index, apart(input, source), wrap_dim(dim, input._spec.ndim))
 
 
-@primitive(
+@primitive(vmap=batching.index_rows,
     vjp={
         "input": lambda g, index, dim: index_fill_op(g, index, 0, dim),
         "value": lambda g, index, _value, dim: _filled_sum(g, index, dim),
@@ -278,7 +288,7 @@ def _flat(input, index, name):
     return input.reshape(-1)
 
 
-@primitive(
+@primitive(vmap=batching.take,
     vjp={"input": lambda g, _input, index: index_backward_op[1](g, index, _input.shape, (0,))},
     module=ROOM,
 )  # fmt: skip
@@ -347,6 +357,9 @@ def put_(input, index, source, accumulate=False):
 
 
 _put_in_place = stub(put_op.op, "in_place", "put_")
+for _op in (index_add_op.op, index_copy_op.op):
+    _op.exclusive = True
+index_fill_op.op.expands = True
 METHODS = {
     "index_add": index_add, "index_add_": index_add_, "index_copy": index_copy,
     "index_copy_": index_copy_, "index_fill": index_fill, "index_fill_": index_fill_,

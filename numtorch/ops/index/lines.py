@@ -13,6 +13,7 @@ from ...core.op import primitive
 from ...core.shape import broadcast_shapes, wrap_dim
 from ...core.tensor import Tensor
 from ..view.primitives import slice_backward_op
+from . import batching
 from .rows import LONG_OR_INT, apart, before, deliver, fresh, type_word
 
 __all__ = ["gather", "scatter", "scatter_add", "scatter_reduce", "take_along_dim"]
@@ -20,7 +21,7 @@ ROOM = "numtorch.ops.index"
 
 
 # -- gather ----------------------------------------------------------------------------------------
-@primitive(
+@primitive(vmap=batching.lines,
     vjp={"input": lambda g, _input, index, dim: gather_backward_op(g, index, tuple(_input.shape),
     dim)}, module=ROOM
 )  # fmt: skip
@@ -40,7 +41,9 @@ def gather_op(input, index, *, dim):
     return input.like(shape=index.shape)
 
 
-@primitive(vjp={"grad": lambda g, index, dim: gather_op(g, index, dim)}, module=ROOM)
+@primitive(
+    vmap=batching.lines, vjp={"grad": lambda g, index, dim: gather_op(g, index, dim)}, module=ROOM
+)
 def gather_backward_op(grad, index, *, size, dim):
     """Zeros to which values are added along a dimension. (.., J, ..), (.., J, ..) -> size"""
     return grad.like(shape=size)
@@ -154,7 +157,7 @@ def _scatter_src(g, index, _src, dim, reduce):
     return _of_src(g, index, _src, dim)
 
 
-@primitive(
+@primitive(vmap=batching.lines,
     vjp={"input": _of_input, "src": _scatter_src}, aliasing=True, numbers=True, module=ROOM
 )  # fmt: skip
 def scatter_op(input, index, src, *, dim, reduce):
@@ -214,7 +217,7 @@ def scatter_(input, dim, index, src=None, *, value=None, reduce=None):
     )
 
 
-@primitive(
+@primitive(vmap=batching.lines,
     vjp={"input": lambda g: g, "src": lambda g, index, _src, dim: _of_src(g, index, _src, dim)},
     aliasing=True, module=ROOM,
 )  # fmt: skip
@@ -278,7 +281,12 @@ def _combine_vjp(g, out, input, index, src, dim, reduce):
     return rule(g, out, input, index, src, dim)
 
 
-@primitive(vjp={("input", "src"): _combine_vjp}, node_name="ScatterReduceBackward0", module=ROOM)
+@primitive(
+    vmap=batching.lines,
+    vjp={("input", "src"): _combine_vjp},
+    node_name="ScatterReduceBackward0",
+    module=ROOM,
+)
 def scatter_combine_op(input, index, src, *, dim, reduce):
     """A copy with values multiplied in, or the extremes kept, along a dimension."""
     _check(input, index, src, dim)
@@ -338,6 +346,8 @@ def scatter_reduce_(input, dim, index, src, reduce, *, include_self=True):
     return replace(input, result, scatter_combine_op.op)
 
 
+for _op in (scatter_op.op, scatter_add_op.op):
+    _op.exclusive = True
 METHODS = {
     "gather": gather, "scatter": scatter, "scatter_": scatter_, "scatter_add": scatter_add,
     "scatter_add_": scatter_add_, "scatter_reduce": scatter_reduce,

@@ -9,19 +9,20 @@ from ...core.shape import broadcast_shapes
 from ...core.tensor import Tensor
 from ..view.basic import slice_view
 from ..view.primitives import slice_backward_op
+from . import batching
 from .rows import deliver, index_op, type_word
 
 __all__ = ["argwhere", "masked_scatter", "masked_select", "nonzero", "nonzero_static"]
 ROOM = "numtorch.ops.index"
 
 
-@primitive(vjp={}, module=ROOM)
+@primitive(vmap=batching.dynamic, vjp={}, module=ROOM)
 def count_true_op(input):
     """How many elements are not zero. (...) -> ()"""
     return input.like(shape=(), dtype=dtypes.int64)
 
 
-@primitive(vjp={}, module=ROOM)
+@primitive(vmap=batching.dynamic, vjp={}, module=ROOM)
 def nonzero_op(input, *, count):
     """The coordinates of elements that are not zero, one row for each dimension. (...) -> (ndim,
     count)
@@ -29,7 +30,7 @@ def nonzero_op(input, *, count):
     return input.like(shape=(input.ndim, count), dtype=dtypes.int64)
 
 
-@primitive(vjp={}, module=ROOM)
+@primitive(vmap=batching.dynamic, vjp={}, module=ROOM)
 def true_positions_op(input, *, count):
     """The positions in row-major order of elements that are not zero. (...) -> (count,)"""
     return input.like(shape=(count,), dtype=dtypes.int64)

@@ -3,6 +3,7 @@
 from ...core.dtype import int64
 from ...core.op import primitive
 from ..create import arange
+from . import batching
 from .reduction import code_of, finish
 
 ROOM = "numtorch.ops.loss"
@@ -45,6 +46,7 @@ def _curvature(g, grad, input, target, weight, p, margin):
 
 
 @primitive(
+    vmap=batching.rows,
     vjp={
         "input": lambda g, input, target, weight, p, margin: multi_margin_backward_op(
             g, input, target, weight, p, margin
@@ -61,6 +63,7 @@ def multi_margin_op(input, target, weight=None, *, p, margin):
 
 
 @primitive(
+    vmap=batching.rows,
     vjp={
         "grad": lambda g, grad, input, target, weight, p, margin: _unit(
             g, grad, input, target, weight, p, margin
@@ -110,6 +113,7 @@ def multi_margin_loss(
 
 # -- several labels ------------------------------------------------------------------------------
 @primitive(
+    vmap=batching.rows,
     vjp={"input": lambda g, input, target: multilabel_margin_backward_op(g, input, target)},
     module=ROOM,
     node_name="MultilabelMarginLossBackward0",
@@ -122,6 +126,7 @@ def multilabel_margin_op(input, target):
 
 
 @primitive(
+    vmap=batching.rows,
     vjp={
         "grad": lambda g, grad, input, target: _unit(g, grad, input, target),
         "input": lambda g, input: input * 0,

@@ -10,6 +10,7 @@ import math
 from ...core import dtype as dtypes
 from ...core.op import primitive
 from ..softmax import log_softmax_op, softmax_backward_op, softmax_op
+from . import batching
 from .reduction import MEAN, NONE, code_of
 
 ROOM = "numtorch.ops.loss"
@@ -82,13 +83,14 @@ def _nll_rule(input, target, weight=None, *, reduction, ignore_index):
     return _loss_shape(input, target, reduction), input.like(())
 
 
-def _both(rule, name: str, derivative):
+def _both(rule, name: str, derivative, batch):
     """The op for (N, C), and for images: torch's graphs name them differently."""
     return [
         primitive(
             rule,
             name=name + suffix,
             vjp={"input": derivative},
+            vmap=batch,
             outputs=2,
             module=ROOM,
             node_name=node,
@@ -97,10 +99,11 @@ def _both(rule, name: str, derivative):
     ]
 
 
-nll_loss_op, nll_loss2d_op = _both(_nll_rule, "nll_loss", _nll_backward)
+nll_loss_op, nll_loss2d_op = _both(_nll_rule, "nll_loss", _nll_backward, batching.nll)
 
 
 @primitive(
+    vmap=batching.nll_backward,
     vjp={
         "grad": lambda g, target, total, weight, reduction, ignore_index: nll_loss_op(
             g, target, weight, reduction, ignore_index
@@ -140,7 +143,9 @@ def _cross_rule(input, target, weight=None, *, reduction, ignore_index, smoothin
     return _loss_shape(input, target, reduction), input.like((3 * target.numel + 1,))
 
 
-cross_entropy_op, cross_entropy2d_op = _both(_cross_rule, "cross_entropy", _cross_backward)
+cross_entropy_op, cross_entropy2d_op = _both(
+    _cross_rule, "cross_entropy", _cross_backward, batching.cross_entropy
+)
 
 
 def _per_target(values, _input):
@@ -170,7 +175,9 @@ def _by_grad(g, _grad, input, _input, target, saved, weight, reduction, ignore_i
     return product.sum(dim).reshape(_grad.shape) if reduction == NONE else product.sum()
 
 
-@primitive(vjp={"grad": _by_grad, "input": _by_scores}, module=ROOM)
+@primitive(
+    vmap=batching.cross_entropy_backward, vjp={"grad": _by_grad, "input": _by_scores}, module=ROOM
+)
 def cross_entropy_backward_op(
     grad, input, target, saved, weight=None, *, reduction, ignore_index, smoothing
 ):

@@ -12,6 +12,7 @@ from ...core.op import primitive
 from ...core.tensor import Tensor
 from ..pointwise.activation import logsigmoid
 from ..pointwise.define import pointwise
+from .batching import pairs
 from .reduction import MEAN, NONE, code_of, finish, legacy, warn_sizes
 
 ROOM = "numtorch.ops.loss"
@@ -88,6 +89,7 @@ def _pair_loss(name: str, node_name: str, expression: str, d, parameter: bool = 
         module=ROOM,
         node_name=node_name,
         vjp={"input": back("input"), "target": back("target")},
+        vmap=pairs(values, parameter),
     )
     return values, summed
 

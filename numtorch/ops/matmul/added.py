@@ -6,6 +6,7 @@ from ...core import generate, inplace
 from ...core.op import primitive
 from ...core.out import to_out
 from ..pointwise.define import reduce_to
+from . import batching
 from .product import (
     C_NAMES,
     ROOM,
@@ -51,7 +52,7 @@ def same_dtype(input, mat2) -> None:
         raise RuntimeError(f"self and mat2 must have the same dtype, but got {given}")
 
 
-@primitive(
+@primitive(vmap=batching.addmm,
     vjp={
         "input": lambda g, _input, beta: reduce_to(scaled(g, beta), _input),
         "mat1": lambda g, mat2, alpha: scaled(mm_op(g, mat2, False, True), alpha),
@@ -75,7 +76,7 @@ def addmm_op(input, mat1, mat2, *, beta, alpha):
     return mm_op.op.rule(mat1, mat2, ta=False, tb=False)
 
 
-@primitive(
+@primitive(vmap=batching.baddbmm,
     vjp={
         "input": lambda g, _input, beta: reduce_to(scaled(g, beta), _input),
         "batch1": lambda g, batch2, alpha: scaled(bmm_op(g, batch2, False, True), alpha),
@@ -100,7 +101,7 @@ def baddbmm_op(input, batch1, batch2, *, beta, alpha):
     return out
 
 
-@primitive(
+@primitive(vmap=batching.addmv,
     vjp={
         "input": lambda g, _input, beta: reduce_to(scaled(g, beta), _input),
         "mat": lambda g, vec, alpha: scaled(g.unsqueeze(1) * vec, alpha),

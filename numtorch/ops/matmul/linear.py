@@ -3,12 +3,13 @@
 from ...core.op import primitive
 from ...core.out import to_out
 from ..pointwise.define import reduce_to
+from . import batching
 from .added import check_expands, same_dtype
 from .einsum import einsum
 from .product import ROOM, matmul, mm_op, product_shape, rows_op, scalar_type, tensors
 
 
-@primitive(
+@primitive(vmap=batching.column_sum,
     vjp={"input": lambda g, _input: g.expand(_input.shape)}, node_name="SumBackward1", module=ROOM
 )  # fmt: skip
 def column_sum_op(input):
@@ -38,7 +39,7 @@ def _rule(input, weight, bias):
     return input.like(shape=shape)
 
 
-@primitive(
+@primitive(vmap=batching.linear,
     vjp={
         "input": lambda g, weight: mm_op(g, weight, False, False),
         "weight": lambda g, input: mm_op(g, input, True, False),
@@ -51,7 +52,7 @@ def linear_op(input, weight, bias):
     return _rule(input, weight, bias)
 
 
-@primitive(
+@primitive(vmap=batching.linear,
     vjp={
         "input": lambda g, weight: rows_op(g, weight, False, False),
         "weight": lambda g, input: rows_op(g, input, True, False),

@@ -12,6 +12,7 @@ from ...core.out import to_out
 from ...core.shape import broadcast_shapes
 from ...core.tensor import Tensor
 from ..pointwise.define import reduce_to
+from . import batching
 
 ROOM = "numtorch.ops.matmul"
 C_NAMES = {
@@ -83,6 +84,7 @@ def right(op, g, mat1, ta, tb):
 
 
 @primitive(
+    vmap=batching.mm,
     vjp={
         "mat1": lambda g, mat2, ta, tb: left(mm_op, g, mat2, ta, tb),
         "mat2": lambda g, mat1, ta, tb: right(mm_op, g, mat1, ta, tb),
@@ -102,6 +104,7 @@ def mm_op(mat1, mat2, *, ta, tb):
 
 
 @primitive(
+    vmap=batching.rows,
     vjp={
         "mat1": lambda g, mat2, ta, tb: left(rows_op, g, mat2, ta, tb),
         "mat2": lambda g, mat1, ta, tb: right(rows_op, g, mat1, ta, tb),
@@ -120,6 +123,7 @@ def rows_op(mat1, mat2, *, ta, tb):
 
 
 @primitive(
+    vmap=batching.mv,
     vjp={
         "input": lambda g, vec: g.unsqueeze(-1) * vec,
         "vec": lambda g, input: rows_op(input, g.unsqueeze(-1), True, False).squeeze(-1),
@@ -142,6 +146,7 @@ def mv_op(input, vec):
 
 
 @primitive(
+    vmap=batching.dot,
     vjp={"input": lambda g, tensor: g * tensor, "tensor": lambda g, input: g * input},
     node_name="DotBackward0",
     module=ROOM,
@@ -191,6 +196,7 @@ def _check_batches(input, mat2) -> None:
 
 
 @primitive(
+    vmap=batching.many,
     vjp={
         "input": lambda g, mat2, ta, tb: left(bmm_op, g, mat2, ta, tb),
         "mat2": lambda g, input, ta, tb: right(bmm_op, g, input, ta, tb),
@@ -218,6 +224,7 @@ def bmm_op(input, mat2, *, ta, tb):
 
 
 @primitive(
+    vmap=batching.many,
     vjp={
         "input": lambda g, _input, mat2, ta, tb: reduce_to(
             left(matmul_op, g, mat2, ta, tb), _input

@@ -4,11 +4,12 @@ import math
 
 from ...core import inplace
 from ...core.dtype import promote_types
+from ...core.interp import differentiated
 from ...core.op import primitive
 from ...core.out import to_out
-from ...core.tape import grad_mode
 from ...core.tensor import Tensor
 from ..pointwise.define import Pointwise
+from . import batching
 from .formula import gradients, in_its_layout
 from .group import group_norm_op
 
@@ -37,7 +38,7 @@ def check_parameters(input, **parameters) -> None:
 
 # -- with the statistics of the batch ------------------------------------------------------------
 def _training_gradients(g, input, weight, _bias, out1, out2, eps, needs):
-    if grad_mode.get():
+    if differentiated():
         dims = [0, *range(2, input._spec.ndim)]
         return gradients(g, input, weight, _bias, needs, dims, eps, (1,))
     grads = batch_norm_backward_op(g, input, weight, out1, out2)
@@ -45,6 +46,7 @@ def _training_gradients(g, input, weight, _bias, out1, out2, eps, needs):
 
 
 @primitive(
+    vmap=batching.channels,
     outputs=4,
     vjp={("input", "weight", "bias"): _training_gradients},
     node_name="NativeBatchNormBackward0",
@@ -60,7 +62,7 @@ def batch_norm_op(input, weight=None, bias=None, *, eps):
     return in_its_layout(input), vector, vector, vector
 
 
-@primitive(outputs=3, vjp={}, module=ROOM)
+@primitive(vmap=batching.channels, outputs=3, vjp={}, module=ROOM)
 def batch_norm_backward_op(grad, input, weight, mean, invstd):
     """The gradients of `batch_norm_op` for input, weight and bias.
 
@@ -99,7 +101,7 @@ def _channel_sum(t):
 
 def _eval_gradients(g, input, mean, var, weight, _bias, eps, needs):
     for_input, _, _, for_weight, for_bias = needs
-    if for_weight and mean is not None and not grad_mode.get():
+    if for_weight and mean is not None and not differentiated():
         grads = batch_norm_eval_backward_op(g, input, weight, mean, var, eps)
         return grads[0] if for_input else None, grads[1], grads[2] if for_bias else None
     grad_input = grad_weight = grad_bias = None
@@ -112,7 +114,7 @@ def _eval_gradients(g, input, mean, var, weight, _bias, eps, needs):
     return grad_input, grad_weight, grad_bias
 
 
-@primitive(outputs=3, vjp={}, module=ROOM)
+@primitive(vmap=batching.channels, outputs=3, vjp={}, module=ROOM)
 def batch_norm_eval_backward_op(grad, input, weight, mean, var, *, eps):
     """The gradients of `batch_norm_eval_op` for input, weight and bias.
 
@@ -125,6 +127,7 @@ batch_norm_eval_backward_op.op.optional = frozenset(["weight"])
 
 
 @primitive(
+    vmap=batching.channels,
     vjp={("input", "weight", "bias"): _eval_gradients, "mean": None, "var": None},
     node_name="NativeBatchNormBackward0",
     module=ROOM,

@@ -2,8 +2,10 @@
 
 import math
 
+from ...core.interp import differentiated
 from ...core.op import primitive
 from ...core.tape import grad_mode
+from . import batching
 from .formula import gradients
 from .layer import same_dtype
 
@@ -11,7 +13,7 @@ ROOM = "numtorch.ops.norm"
 
 
 def _gradients(g, input, weight, _bias, out1, out2, num_groups, eps, needs):
-    if grad_mode.get():
+    if differentiated():
         shape = input._spec.shape
         n, c = shape[:2]
         view = n, num_groups, c // num_groups, math.prod(shape[2:])
@@ -23,6 +25,7 @@ def _gradients(g, input, weight, _bias, out1, out2, num_groups, eps, needs):
 
 
 @primitive(
+    vmap=batching.groups,
     outputs=3,
     vjp={("input", "weight", "bias"): _gradients},
     node_name="NativeGroupNormBackward0",
@@ -37,7 +40,7 @@ def group_norm_op(input, weight=None, bias=None, *, num_groups, eps):
     return input.like(), statistics, statistics
 
 
-@primitive(outputs=3, vjp={}, module=ROOM)
+@primitive(vmap=batching.groups_backward, outputs=3, vjp={}, module=ROOM)
 def group_norm_backward_op(grad, input, weight, mean, rstd):
     """The gradients of `group_norm_op` for input, weight and bias.
 

@@ -1,7 +1,8 @@
 """Layer norm: statistics of each sample."""
 
+from ...core.interp import differentiated
 from ...core.op import primitive
-from ...core.tape import grad_mode
+from . import batching
 from .formula import gradients
 
 ROOM = "numtorch.ops.norm"
@@ -18,7 +19,7 @@ def same_dtype(input, *parameters) -> None:
 
 # -- primitives ----------------------------------------------------------------------------------
 def _gradients(g, input, weight, _bias, out1, out2, normalized_shape, eps, needs):
-    if grad_mode.get():
+    if differentiated():
         ndim = input._spec.ndim
         dims = list(range(ndim - len(normalized_shape), ndim))
         return gradients(g, input, weight, _bias, needs, dims, eps, dims)
@@ -29,6 +30,7 @@ def _gradients(g, input, weight, _bias, out1, out2, normalized_shape, eps, needs
 
 
 @primitive(
+    vmap=batching.rows,
     outputs=3,
     vjp={("input", "weight", "bias"): _gradients},
     node_name="NativeLayerNormBackward0",
@@ -63,7 +65,7 @@ def layer_norm_op(input, weight=None, bias=None, *, normalized_shape, eps):
     return input.like(), statistics, statistics
 
 
-@primitive(outputs=3, vjp={}, module=ROOM)
+@primitive(vmap=batching.rows_backward, outputs=3, vjp={}, module=ROOM)
 def layer_norm_backward_op(
     grad, input, weight, mean, rstd, *, normalized_shape, for_input, for_parameters
 ):

@@ -1,10 +1,12 @@
 """Division by a length: RMS norm and normalize."""
 
 from ...core import dtype as dtypes
+from ...core.batching import along
+from ...core.interp import differentiated
 from ...core.op import primitive
 from ...core.out import to_out
 from ...core.shape import wrap_dim
-from ...core.tape import grad_mode
+from . import batching
 from .layer import shape_of
 
 ROOM = "numtorch.ops.norm"
@@ -12,7 +14,7 @@ ROOM = "numtorch.ops.norm"
 
 # -- RMS norm ------------------------------------------------------------------------------------
 def _rms_gradients(g, input, weight, out1, normalized_shape, eps, needs):
-    if not grad_mode.get():
+    if not differentiated():
         grads = rms_norm_backward_op(g, input, weight, out1, normalized_shape, *needs)
         return tuple(r if wanted else None for r, wanted in zip(grads, needs, strict=True))
     ndim, first = input._spec.ndim, input._spec.ndim - len(normalized_shape)
@@ -29,6 +31,7 @@ def _rms_gradients(g, input, weight, out1, normalized_shape, eps, needs):
 
 
 @primitive(
+    vmap=batching.rows,
     outputs=2,
     vjp={("input", "weight"): _rms_gradients},
     node_name="FusedRmsNormBackward0",
@@ -57,7 +60,7 @@ def rms_norm_op(input, weight=None, *, normalized_shape, eps):
     return input.like(), input.like((*input.shape[:first], *[1] * len(shape)))
 
 
-@primitive(outputs=2, vjp={}, module=ROOM)
+@primitive(vmap=batching.rows_backward, outputs=2, vjp={}, module=ROOM)
 def rms_norm_backward_op(grad, input, weight, rstd, *, normalized_shape, for_input, for_parameters):
     """The gradients of `rms_norm_op` for input and weight; one not asked for has no elements."""
     weights = input.like(shape=normalized_shape if for_parameters else (0,))
@@ -85,7 +88,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
 
 # -- normalize -----------------------------------------------------------------------------------
 def _normal_gradient(g, input, out1, dim, eps):
-    if not grad_mode.get():
+    if not differentiated():
         return normalize_backward_op(g, input, out1, dim, eps)
     size = input.norm(2.0, dim, True)
     scale = size.clamp_min(eps).reciprocal()
@@ -93,7 +96,13 @@ def _normal_gradient(g, input, out1, dim, eps):
     return scale * (g - input * slope)
 
 
-@primitive(outputs=2, vjp={"input": _normal_gradient}, node_name="DivBackward0", module=ROOM)
+@primitive(
+    vmap=along("dim"),
+    outputs=2,
+    vjp={"input": _normal_gradient},
+    node_name="DivBackward0",
+    module=ROOM,
+)
 def normalize_op(input, *, dim, eps):
     """Divides by the 2-norm along `dim`, but by no less than `eps`. (..., n, ...) -> (..., n, ...)
 
@@ -103,7 +112,7 @@ def normalize_op(input, *, dim, eps):
     return input.like(), input.like(1 if d == at else n for d, n in enumerate(input.shape))
 
 
-@primitive(vjp={}, module=ROOM)
+@primitive(vmap=along("dim"), vjp={}, module=ROOM)
 def normalize_backward_op(grad, input, scale, *, dim, eps):
     """The gradient of `normalize_op`. (..., n, ...) twice, (..., 1, ...) -> (..., n, ...)"""
     return input.like()

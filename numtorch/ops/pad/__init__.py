@@ -5,6 +5,7 @@ maps.py says which element each position of the result comes from.
 
 import functools
 
+from ...core.batching import Call
 from ...core.op import primitive
 from ...core.shape import as_index
 from ...core.tensor import Tensor
@@ -25,7 +26,14 @@ def _padded(shape, widths):
     return [n + a + b for n, (a, b) in zip(shape, widths, strict=True)]
 
 
-@primitive(vjp={"input": _pad_vjp}, node_name="ConstantPadNdBackward0")
+def _batch(call: Call):
+    changed = {"widths": ((0, 0), *call.attrs["widths"])}
+    if "size" in call.attrs:
+        changed["size"] = (call.size, *call.attrs["size"])
+    return call.run(*call.tensors, **changed)
+
+
+@primitive(vmap=_batch, vjp={"input": _pad_vjp}, node_name="ConstantPadNdBackward0")
 def pad_op(input, *, widths, mode, value):
     """The input with `widths` = (before, after) more positions in each dimension; negative widths
     cut. (..., n, ...) -> (..., before + n + after, ...)
@@ -57,6 +65,7 @@ def pad_op(input, *, widths, mode, value):
 
 
 @primitive(
+    vmap=_batch,
     vjp={"grad": lambda g, widths, mode: pad_op(g, widths, mode, 0.0)},
     node_name="PadBackwardBackward0",
 )

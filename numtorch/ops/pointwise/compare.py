@@ -129,6 +129,7 @@ fill_op = pointwise(
     compute=lambda specs: specs[0].dtype,
     doc="The value everywhere. (...), () -> (...)",
 )
+fill_op.op.overwrites = fill_op.op.expands = masked_fill_op.op.expands = True  # as in torch
 clamp_min_op = pointwise(
     "clamp_min",
     "input min",

@@ -11,6 +11,7 @@ from ...core import dtype as dtypes
 from ...core.interp import runtime
 from ...core.op import primitive
 from ...core.tape import grad_mode
+from . import batching
 from .checks import (
     adaptive_size,
     check_average_dtype,
@@ -46,6 +47,7 @@ def _planar(like, shape, axes):
 
 # -- maxima ----------------------------------------------------------------------------------------
 @primitive(
+    vmap=batching.planes,
     outputs=2,
     node_name="MaxPool2DWithIndicesBackward0",
     vjp={
@@ -61,7 +63,7 @@ def max_pool_op(input, *, window):
     return _pair(max_pool_values_op.op.rule(input, window=window))
 
 
-@primitive(vjp={})
+@primitive(vmap=batching.planes, vjp={})
 def max_pool_values_op(input, *, window):
     """The maximum of each window, where no derivative is wanted. (.., *size) -> (.., *size')"""
     check_maximum_dtype(input)
@@ -69,6 +71,7 @@ def max_pool_values_op(input, *, window):
 
 
 @primitive(
+    vmap=batching.planes,
     outputs=2,
     node_name="AdaptiveMaxPool2DBackward0",
     vjp={
@@ -91,7 +94,9 @@ def _pair(values):
     return values, values.of(values.shape, dtypes.int64, values.device, values.strides)
 
 
-@primitive(vjp={"grad": lambda g, indices, size: max_pool_gather(g, indices, size)})
+@primitive(
+    vmap=batching.planes, vjp={"grad": lambda g, indices, size: max_pool_gather(g, indices, size)}
+)
 def max_pool_scatter(grad, indices, *, size):
     """The gradient of a max pool: out[indices] += grad in every plane. (.., *size'), (.., *size')
     -> (.., *size)
@@ -99,7 +104,9 @@ def max_pool_scatter(grad, indices, *, size):
     return _like(grad, (*grad.shape[: grad.ndim - len(size)], *size), indices, len(size))
 
 
-@primitive(vjp={"input": lambda g, indices, size: max_pool_scatter(g, indices, size)})
+@primitive(
+    vmap=batching.planes, vjp={"input": lambda g, indices, size: max_pool_scatter(g, indices, size)}
+)
 def max_pool_gather(input, indices, *, size):
     """input[indices] in every plane. (.., *size), (.., *size') -> (.., *size')"""
     return _like(input, indices.shape, indices, len(size))
@@ -112,6 +119,7 @@ def _like(values, shape, indices, axes):
 
 # -- means -----------------------------------------------------------------------------------------
 @primitive(
+    vmap=batching.planes,
     node_name="AvgPool2DBackward0",
     vjp={
         "input": lambda g, _input, window: avg_pool_grad(
@@ -125,13 +133,14 @@ def avg_pool_op(input, *, window):
     return _planar(input, pooled_size(input, window), len(window.kernel_size))
 
 
-@primitive(vjp={"grad": lambda g, window: avg_pool_op(g, window)})
+@primitive(vmap=batching.planes, vjp={"grad": lambda g, window: avg_pool_op(g, window)})
 def avg_pool_grad(grad, *, size, window):
     """The gradient of avg_pool: the share of its windows. (.., *size') -> (.., *size)"""
     return _planar(grad, (*grad.shape[: grad.ndim - len(size)], *size), len(size))
 
 
 @primitive(
+    vmap=batching.planes,
     node_name="AdaptiveAvgPool2DBackward0",
     vjp={
         "input": lambda g, _input, output_size: adaptive_avg_pool_grad(
@@ -147,11 +156,12 @@ def adaptive_avg_pool_op(input, *, output_size):
 
 
 @primitive(
+    vmap=batching.planes,
     vjp={
         "grad": lambda g, _grad, size: adaptive_avg_pool_op(
             g, _grad.shape[_grad.ndim - len(size) :]
         )
-    }
+    },
 )
 def adaptive_avg_pool_grad(grad, *, size):
     """The gradient of adaptive_avg_pool. (.., *output_size) -> (.., *size)"""

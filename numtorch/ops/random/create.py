@@ -61,7 +61,7 @@ def target(name: str, sizes, out, dtype, device, default=None) -> Tensor:
         wanted, given = (d.type_name.removesuffix("Tensor") for d in (dtype, out._spec.dtype))
         raise RuntimeError(f"dtype {wanted} does not match dtype of out parameter ({given})")
     if tuple(out._spec.shape) != tuple(sizes):
-        resize(out, sizes)
+        resize(out, Spec.of(sizes, out._spec.dtype))
     return out
 
 

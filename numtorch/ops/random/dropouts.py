@@ -3,6 +3,7 @@
 import math
 import warnings
 
+from ...core.batching import leading
 from ...core.dtype import bool_
 from ...core.errors import kind
 from ...core.inplace import replace
@@ -17,6 +18,7 @@ ALPHA = 1.7580993408473766  # the negative saturation value of SELU
 
 
 @primitive(
+    vmap=leading,
     vjp={"input": lambda g, out1, p: dropout_mask_op(g, out1, p)},
     node_name="MulBackward0",
     outputs=2,
@@ -34,7 +36,11 @@ def dropout_op(input, *, p, generator):
     return input.like(), input.like(dtype=bool_)
 
 
-@primitive(vjp={"g": lambda g, mask, p: dropout_mask_op(g, mask, p), "mask": None}, module=ROOM)
+@primitive(
+    vmap=leading,
+    vjp={"g": lambda g, mask, p: dropout_mask_op(g, mask, p), "mask": None},
+    module=ROOM,
+)
 def dropout_mask_op(g, mask, *, p):
     """g / (1 - p) where the mask is set, g * 0 elsewhere. (...), (...) -> (...)"""
     return g.like()

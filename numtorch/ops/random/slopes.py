@@ -2,13 +2,14 @@
 
 import math
 
+from ...core.batching import leading
 from ...core.op import primitive
 from ...core.random import resolve_generator
 from ..pointwise.public import leaky_relu
 from .fill import ROOM, not_implemented
 
 
-@primitive(vjp={}, module=ROOM)
+@primitive(vmap=leading, vjp={}, module=ROOM)
 def rrelu_slopes_op(input, *, lower, upper, generator):
     """A sample of the uniform distribution on [lower, upper) where input <= 0, else 1.
 

@@ -1,6 +1,7 @@
 """Largest and smallest elements, and where they are."""
 
 from ...core import dtype as dtypes
+from ...core.batching import Call, along, reshaped, samples, whole
 from ...core.op import primitive
 from ...core.out import check_out, to_out
 from ...core.shape import as_index, wrap_dim
@@ -50,28 +51,32 @@ def _share(g, input, out, dim, keepdim):
     return spread(g, input._spec, dim, keepdim) * mask / count
 
 
-@primitive(vjp={"input": _all_ties}, module=ROOM, node_name="MaxBackward1")
+@primitive(
+    vmap=whole("amax_op", dim=(1,)), vjp={"input": _all_ties}, module=ROOM, node_name="MaxBackward1"
+)
 def max_op(input):
     """The largest element. (...) -> ()"""
     check_not_empty(input, None, "max")
     return input.like(())
 
 
-@primitive(vjp={"input": _all_ties}, module=ROOM, node_name="MinBackward1")
+@primitive(
+    vmap=whole("amin_op", dim=(1,)), vjp={"input": _all_ties}, module=ROOM, node_name="MinBackward1"
+)
 def min_op(input):
     """The smallest element. (...) -> ()"""
     check_not_empty(input, None, "min")
     return input.like(())
 
 
-@primitive(vjp={"input": _share}, module=ROOM)
+@primitive(vmap=along("dim"), vjp={"input": _share}, module=ROOM)
 def amax_op(input, *, dim, keepdim):
     """The largest element over `dim`. (..., n, ...) -> (..., ...)"""
     check_not_empty(input, dim, "amax")
     return reduced(input, dim, keepdim, "amax")
 
 
-@primitive(vjp={"input": _share}, module=ROOM)
+@primitive(vmap=along("dim"), vjp={"input": _share}, module=ROOM)
 def amin_op(input, *, dim, keepdim):
     """The smallest element over `dim`. (..., n, ...) -> (..., ...)"""
     check_not_empty(input, dim, "amin")
@@ -124,9 +129,31 @@ def aminmax(input, *, dim=None, keepdim=False, out=None):
     return AminmaxResult(found)
 
 
+def _place_batch(call: Call):
+    size, dim = call.attrs["size"], call.attrs["dim"]
+    if not size:
+        return samples(call)
+    return call.run(*call.every(), dim=dim % len(size) + 1, size=(call.size, *size))
+
+
+def _take_batch(call: Call):
+    rank = call.rank()
+    return call.run(*call.every(), dim=call.attrs["dim"] % rank + 1) if rank else samples(call)
+
+
+def _argument_batch(call: Call):
+    if call.attrs["dim"] is not None:
+        return along("dim")(call)
+    flat = reshaped(call.tensors[0], (call.size, call.logical[0].numel))
+    found = call.run(flat, dim=1, keepdim=False)
+    return reshaped(found, (call.size, *[1] * call.rank())) if call.attrs["keepdim"] else found
+
+
 # -- one dimension, with indices -----------------------------------------------------------------
 @primitive(
-    vjp={"grad": lambda g, indices, dim, keepdim: take_at_op(g, indices, dim, keepdim)}, module=ROOM
+    vmap=_place_batch,
+    vjp={"grad": lambda g, indices, dim, keepdim: take_at_op(g, indices, dim, keepdim)},
+    module=ROOM,
 )
 def place_at_op(grad, indices, *, dim, keepdim, size):
     """Zeros of `size`, but for grad[...] at index indices[...] of `dim`. (..., ...), (..., ...) ->
@@ -136,6 +163,7 @@ def place_at_op(grad, indices, *, dim, keepdim, size):
 
 
 @primitive(
+    vmap=_take_batch,
     vjp={
         "input": lambda g, indices, _input, dim, keepdim: place_at_op(
             g, indices, dim, keepdim, _input.shape
@@ -160,7 +188,9 @@ def _to_index(g, _input, out1, dim, keepdim):
     return place_at_op(g, out1, dim, keepdim, _input.shape)
 
 
-@primitive(vjp={"input": _to_index}, outputs=2, module=ROOM, node_name="MaxBackward0")
+@primitive(
+    vmap=along("dim"), vjp={"input": _to_index}, outputs=2, module=ROOM, node_name="MaxBackward0"
+)
 def max_dim_op(input, *, dim, keepdim):
     """The largest elements over one dimension and their first indices. (..., n, ...) -> (..., ...),
     (..., ...)
@@ -168,7 +198,9 @@ def max_dim_op(input, *, dim, keepdim):
     return _extreme(input, dim, keepdim, "max")
 
 
-@primitive(vjp={"input": _to_index}, outputs=2, module=ROOM, node_name="MinBackward0")
+@primitive(
+    vmap=along("dim"), vjp={"input": _to_index}, outputs=2, module=ROOM, node_name="MinBackward0"
+)
 def min_dim_op(input, *, dim, keepdim):
     """The smallest elements over one dimension and their first indices. (..., n, ...) -> (...,
     ...), (..., ...)
@@ -216,7 +248,7 @@ def _place(input, dim, keepdim, name):
     return reduced(input, dim, keepdim, "", dtypes.int64)
 
 
-@primitive(vjp={}, module=ROOM)
+@primitive(vmap=_argument_batch, vjp={}, module=ROOM)
 def argmax_op(input, *, dim, keepdim):
     """The first indices of the largest elements over one dimension, or of all if these are
     contiguous. (..., n, ...) -> (..., ...)
@@ -224,7 +256,7 @@ def argmax_op(input, *, dim, keepdim):
     return _place(input, dim, keepdim, "argmax")
 
 
-@primitive(vjp={}, module=ROOM)
+@primitive(vmap=_argument_batch, vjp={}, module=ROOM)
 def argmin_op(input, *, dim, keepdim):
     """The first indices of the smallest elements over one dimension, or of all if these are
     contiguous. (..., n, ...) -> (..., ...)

@@ -4,6 +4,7 @@ it.
 
 import warnings
 
+from ...core.batching import along
 from ...core.op import primitive
 from ...core.out import to_out
 from .geometry import hashable
@@ -36,13 +37,13 @@ def _std_backward(g, input, out, dim, keepdim, correction):
     return _var_backward((g / (out * 2)).masked_fill(out == 0, 0), input, dim, keepdim, correction)
 
 
-@primitive(vjp={"input": _var_backward}, module=ROOM)
+@primitive(vmap=along("dim"), vjp={"input": _var_backward}, module=ROOM)
 def var_op(input, *, dim, keepdim, correction):
     """The variance over `dim`. (..., n, ...) -> (..., ...)"""
     return reduced(input, dim, keepdim, "var")
 
 
-@primitive(vjp={"input": _std_backward}, module=ROOM)
+@primitive(vmap=along("dim"), vjp={"input": _std_backward}, module=ROOM)
 def std_op(input, *, dim, keepdim, correction):
     """The standard deviation over `dim`. (..., n, ...) -> (..., ...)"""
     return reduced(input, dim, keepdim, "std")

@@ -3,6 +3,7 @@
 import math
 
 from ...core import dtype as dtypes
+from ...core.batching import along
 from ...core.op import primitive
 from ...core.out import to_out
 from .geometry import dims_of, hashable
@@ -38,7 +39,12 @@ def _norm_backward(g, input, out, p, dim, keepdim):
     return part * spread((g / out.pow(p - 1)).masked_fill(out == 0, 0), spec, dim, keepdim)
 
 
-@primitive(vjp={"input": _norm_backward}, module=ROOM, node_name="LinalgVectorNormBackward0")
+@primitive(
+    vmap=along("dim"),
+    vjp={"input": _norm_backward},
+    module=ROOM,
+    node_name="LinalgVectorNormBackward0",
+)
 def norm_op(input, *, p, dim, keepdim):
     """The p-norm over `dim`. (..., n, ...) -> (..., ...)"""
     return reduced(input, dim, keepdim, "norm")
@@ -105,7 +111,7 @@ def _logsumexp_backward(g, input, out, dim, keepdim):
     return spread(g, spec, dim, keepdim) * (input - spread(out, spec, dim, keepdim)).exp()
 
 
-@primitive(vjp={"input": _logsumexp_backward}, module=ROOM)
+@primitive(vmap=along("dim"), vjp={"input": _logsumexp_backward}, module=ROOM)
 def logsumexp_op(input, *, dim, keepdim):
     """log(sum(exp(input))) over `dim`. (..., n, ...) -> (..., ...)"""
     return reduced(input, dim, keepdim, "logsumexp")

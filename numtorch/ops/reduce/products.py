@@ -2,6 +2,7 @@
 
 from ...core import dtype as dtypes
 from ...core import errors
+from ...core.batching import along, whole
 from ...core.op import primitive
 from ...core.out import check_out, to_out
 from ...core.shape import as_index
@@ -17,6 +18,7 @@ def _third_order(g):
 
 
 @primitive(
+    vmap=along("dim"),
     vjp={"grad": lambda g, input, dim: prod_cross_op(g, input, dim), "input": _third_order},
     module=ROOM,
 )
@@ -27,7 +29,11 @@ def prod_cross_op(grad, input, *, dim):
     return input.like()
 
 
-@primitive(vjp={"input": lambda g, input, dim: prod_cross_op(g, input, dim)}, module=ROOM)
+@primitive(
+    vmap=along("dim"),
+    vjp={"input": lambda g, input, dim: prod_cross_op(g, input, dim)},
+    module=ROOM,
+)
 def prod_others_op(input, *, dim):
     """The product of all other elements along `dim`: no division, so zeros are right. (..., n, ...)
     -> (..., n, ...)
@@ -46,6 +52,7 @@ def _prod_backward(g, input, _input, dim, keepdim):
 
 
 @primitive(
+    vmap=whole("prod_dim_op", "dtype"),
     vjp={"input": lambda g, input, _input: _prod_backward(g, input, _input, None, False)},
     module=ROOM,
 )
@@ -54,7 +61,7 @@ def prod_op(input, *, dtype):
     return input.like((), sum_dtype(input, dtype))
 
 
-@primitive(vjp={"input": _prod_backward}, module=ROOM, node_name="ProdBackward1")
+@primitive(vmap=along("dim"), vjp={"input": _prod_backward}, module=ROOM, node_name="ProdBackward1")
 def prod_dim_op(input, *, dim, keepdim, dtype):
     """The product over one dimension. (..., n, ...) -> (..., ...)"""
     return reduced(input, dim, keepdim, "", sum_dtype(input, dtype))
@@ -81,13 +88,13 @@ def _truth(input):
     return dtypes.uint8 if input.dtype is dtypes.uint8 else dtypes.bool_
 
 
-@primitive(vjp={}, module=ROOM)
+@primitive(vmap=along("dim"), vjp={}, module=ROOM)
 def any_op(input, *, dim, keepdim):
     """Whether an element is not zero. (..., n, ...) -> (..., ...)"""
     return reduced(input, dim, keepdim, "", _truth(input))
 
 
-@primitive(vjp={}, module=ROOM)
+@primitive(vmap=along("dim"), vjp={}, module=ROOM)
 def all_op(input, *, dim, keepdim):
     """Whether no element is zero. (..., n, ...) -> (..., ...)"""
     return reduced(input, dim, keepdim, "", _truth(input))

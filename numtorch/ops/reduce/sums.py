@@ -3,6 +3,7 @@
 import math
 
 from ...core import dtype as dtypes
+from ...core.batching import Call, along, run, whole
 from ...core.interp import runtime
 from ...core.op import primitive, view_primitive
 from ...core.out import to_out
@@ -12,8 +13,17 @@ ROOM = "numtorch.ops.reduce"
 __all__ = ["count_nonzero", "mean", "nanmean", "nansum", "sum"]
 
 
+def _spread_batch(call: Call):
+    size = call.attrs["size"]
+    if not size:
+        return run("alias_op", call.tensors[0])
+    dims = tuple(d + 1 for d in dims_of(call.attrs["dim"], len(size)))
+    return call.run(call.tensors[0], dim=dims, size=(call.size, *size))
+
+
 # -- the derivative of a sum ---------------------------------------------------------------------
 @view_primitive(
+    vmap=_spread_batch,
     vjp={"input": lambda g, dim, keepdim: add_up(g, dim, keepdim)},
     node_name="ExpandBackward0",
     module=ROOM,
@@ -49,13 +59,18 @@ def sum_dtype(input, dtype):
     return dtype or (input.dtype if input.dtype.is_floating_point else dtypes.int64)
 
 
-@primitive(vjp={"input": lambda g, _input: spread(g, _input, None, False)}, module=ROOM)
+@primitive(
+    vmap=whole("sum_dim_op", "dtype", dim=(1,)),
+    vjp={"input": lambda g, _input: spread(g, _input, None, False)},
+    module=ROOM,
+)
 def sum_op(input, *, dtype):
     """The sum of all elements. (...) -> ()"""
     return input.like((), sum_dtype(input, dtype))
 
 
 @primitive(
+    vmap=along("dim"),
     vjp={"input": lambda g, _input, dim, keepdim: spread(g, _input, dim, keepdim)},
     module=ROOM,
     node_name="SumBackward1",
@@ -134,7 +149,9 @@ def count_of(spec, dim) -> int:
 
 
 @primitive(
-    vjp={"input": lambda g, _input: spread(g / _input.numel, _input, None, False)}, module=ROOM
+    vmap=whole("mean_dim_op", "dtype", dim=(1,)),
+    vjp={"input": lambda g, _input: spread(g / _input.numel, _input, None, False)},
+    module=ROOM,
 )
 def mean_op(input, *, dtype):
     """The mean of all elements. (...) -> ()"""
@@ -142,6 +159,7 @@ def mean_op(input, *, dtype):
 
 
 @primitive(
+    vmap=along("dim"),
     vjp={
         "input": lambda g, _input, dim, keepdim: spread(
             g / count_of(_input, dim), _input, dim, keepdim
@@ -170,6 +188,7 @@ def mean(input, dim=None, keepdim=False, *, dtype=None, out=None, axis=None, kee
 
 # -- without NaN, and counts ---------------------------------------------------------------------
 @primitive(
+    vmap=along("dim"),
     vjp={
         "input": lambda g, input, dim, keepdim: spread(g, input._spec, dim, keepdim).where(
             input == input, 0
@@ -202,7 +221,7 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None, out=None):
     return result if out is None else to_out(result, out, "nanmean")
 
 
-@primitive(vjp={}, module=ROOM)
+@primitive(vmap=along("dim"), vjp={}, module=ROOM)
 def count_nonzero_op(input, *, dim):
     """How many elements are not zero. (..., n, ...) -> (..., ...)"""
     return reduced(input, dim, False, "count_nonzero", dtypes.int64)

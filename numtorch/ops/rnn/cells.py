@@ -3,9 +3,10 @@
 `igates` and `hgates` are the products of input and hidden state with the weights, (B, gates * H).
 """
 
+from ...core.batching import folded
 from ...core.errors import kind
+from ...core.interp import differentiated
 from ...core.op import primitive
-from ...core.tape import grad_mode
 from ...core.tensor import Tensor
 from ..matmul.linear import column_sum_op
 from ..matmul.product import mm_op
@@ -51,7 +52,7 @@ def _bias_gradients(g_ih, g_hh, needs):
 # -- LSTM ----------------------------------------------------------------------------------------
 def _lstm_gradients(g, igates, hgates, c, b_ih, b_hh, out1, out2, needs):
     gh, gc = g[:2]
-    if grad_mode.get():
+    if differentiated():
         _, saved = LSTM.forward(_with_bias(igates, b_ih), _with_bias(hgates, b_hh), (None, c))
         zero = c * 0
         sums, _, (_, g_before) = LSTM.backward(
@@ -63,6 +64,7 @@ def _lstm_gradients(g, igates, hgates, c, b_ih, b_hh, out1, out2, needs):
 
 
 @primitive(
+    vmap=folded(3, 4),
     outputs=3,
     differentiable=(0, 1),
     vjp={("igates", "hgates", "c", "b_ih", "b_hh"): _lstm_gradients},
@@ -78,7 +80,7 @@ def lstm_cell_op(igates, hgates, c, b_ih=None, b_hh=None):
     return c.dense(), c.dense(), igates.dense()
 
 
-@primitive(outputs=2, vjp={}, module=ROOM)
+@primitive(vmap=folded(position=2), outputs=2, vjp={}, module=ROOM)
 def lstm_cell_backward_op(g, gc, c, cell, gates):
     """The gradients of the gates' sums and of the cell state before the step."""
     return gates.dense(), c.dense()
@@ -89,7 +91,7 @@ lstm_cell_backward_op.op.optional = frozenset(["g", "gc"])
 
 # -- GRU -----------------------------------------------------------------------------------------
 def _gru_gradients(g, igates, hgates, h, b_ih, b_hh, out1, needs):
-    if grad_mode.get():
+    if differentiated():
         _, saved = GRU.forward(_with_bias(igates, b_ih), _with_bias(hgates, b_hh), (h,))
         g_ih, g_hh, (g_before,) = GRU.backward((g,), saved)
     else:
@@ -98,6 +100,7 @@ def _gru_gradients(g, igates, hgates, h, b_ih, b_hh, out1, needs):
 
 
 @primitive(
+    vmap=folded(3, 4),
     outputs=2,
     vjp={("igates", "hgates", "h", "b_ih", "b_hh"): _gru_gradients},
     node_name="ThnnFusedGruCellBackward0",
@@ -112,7 +115,7 @@ def gru_cell_op(igates, hgates, h, b_ih=None, b_hh=None):
     return h.dense(), h.like(shape=(h.shape[0], 4 * h.shape[1]))
 
 
-@primitive(outputs=3, vjp={}, module=ROOM)
+@primitive(vmap=folded(), outputs=3, vjp={}, module=ROOM)
 def gru_cell_backward_op(g, h, gates):
     """The gradients of igates and hgates, and of the hidden state directly."""
     sums = h.like(shape=(h.shape[0], 3 * h.shape[1]))
@@ -121,7 +124,7 @@ def gru_cell_backward_op(g, h, gates):
 
 # -- plain cells ---------------------------------------------------------------------------------
 def _rnn_gradients(g, out, relu, needs):
-    if grad_mode.get():
+    if differentiated():
         sums, _, _ = (RELU if relu else TANH).backward((g,), (out,))
     else:
         sums = rnn_cell_backward_op(g, out, relu)
@@ -129,6 +132,7 @@ def _rnn_gradients(g, out, relu, needs):
 
 
 @primitive(
+    vmap=folded(2, 3),
     vjp={("igates", "hgates", "b_ih", "b_hh"): _rnn_gradients},
     node_name="TanhBackward0",
     module=ROOM,
@@ -140,7 +144,7 @@ def rnn_cell_op(igates, hgates, b_ih=None, b_hh=None, *, relu):
     return igates.dense()
 
 
-@primitive(vjp={}, module=ROOM)
+@primitive(vmap=folded(), vjp={}, module=ROOM)
 def rnn_cell_backward_op(g, output, *, relu):
     """The gradient of the sum. (B, H), (B, H) -> (B, H)"""
     return output.dense()

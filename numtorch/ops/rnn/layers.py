@@ -4,8 +4,8 @@ Sequences are either dense, (T, B, I), or packed, (sum of sizes, I), with `sizes
 the longest sequences first. `keep` says whether the derivative will be needed.
 """
 
+from ...core.interp import differentiated
 from ...core.op import primitive
-from ...core.tape import grad_mode
 from ..join import cat
 from ..matmul.linear import column_sum_op
 from ..matmul.product import mm_op, rows_op
@@ -100,7 +100,7 @@ def _parameters(sums, hidden_sums, input, out, h0, w_ih, sizes, reverse, needs):
 def _lstm_gradients(
     g, input, h0, c0, w_ih, w_hh, b_ih, b_hh, out, out3, out4, sizes, reverse, needs
 ):  # fmt: skip
-    if grad_mode.get():
+    if differentiated():
         return composed.gradients(
             composed.LSTM, g, input, (h0, c0), w_ih, w_hh, b_ih, b_hh, sizes, reverse
         )
@@ -146,7 +146,7 @@ lstm_layer_backward_op.op.optional = frozenset(["g", "g_hn", "g_cn"])
 
 # -- GRU -----------------------------------------------------------------------------------------
 def _gru_gradients(g, input, h0, w_ih, w_hh, b_ih, b_hh, out, out2, sizes, reverse, needs):
-    if grad_mode.get():
+    if differentiated():
         return composed.gradients(
             composed.GRU, g, input, (h0,), w_ih, w_hh, b_ih, b_hh, sizes, reverse
         )
@@ -186,7 +186,7 @@ gru_layer_backward_op.op.optional = frozenset(["g", "g_hn"])
 
 # -- plain cells ---------------------------------------------------------------------------------
 def _rnn_gradients(g, input, h0, w_ih, w_hh, b_ih, b_hh, out, sizes, reverse, relu, needs):
-    if grad_mode.get():
+    if differentiated():
         cell = composed.RELU if relu else composed.TANH
         return composed.gradients(cell, g, input, (h0,), w_ih, w_hh, b_ih, b_hh, sizes, reverse)
     sums, g_h0 = rnn_layer_backward_op(*g[:2], w_hh, h0, out, sizes, reverse, relu)

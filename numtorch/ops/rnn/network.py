@@ -3,6 +3,7 @@ dropout between the layers.
 """
 
 from ...core.errors import kind
+from ...core.interp import runtime
 from ...core.tape import grad_mode
 from ...core.tensor import Tensor
 from ..join import cat, stack
@@ -14,6 +15,8 @@ from .layers import gru_layer_op, lstm_layer_op, rnn_layer_op
 
 # -- one layer in one direction --------------------------------------------------------------------
 def _recorded(*tensors) -> bool:
+    if runtime["interp"] is not None:  # which may record, or differentiate, in its own way
+        return True
     return grad_mode.get() and any(t is not None and t._node is not None for t in tensors)
 
 

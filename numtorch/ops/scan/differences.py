@@ -1,6 +1,7 @@
 """Differences of neighbours, and areas by the trapezoidal rule."""
 
 from ...core import dtype as dtypes
+from ...core.batching import along
 from ...core.op import primitive
 from ...core.out import to_out
 from ...core.shape import as_index, wrap_dim
@@ -13,7 +14,11 @@ ROOM = "numtorch.ops.scan"
 __all__ = ["cumulative_trapezoid", "diff", "trapezoid", "trapz"]
 
 
-@primitive(vjp={"input": lambda g, dim, transposed: diff_op(g, dim, not transposed)}, module=ROOM)
+@primitive(
+    vmap=along("dim"),
+    vjp={"input": lambda g, dim, transposed: diff_op(g, dim, not transposed)},
+    module=ROOM,
+)
 def diff_op(input, *, dim, transposed):
     """x[i + 1] - x[i] along dim; if `transposed`, the transposed map of this: x[i - 1] - x[i], with
     zeros around x. (..., n, ...) -> (..., n - 1, ...) or (..., n + 1, ...)

@@ -1,6 +1,7 @@
 """Running sums, products, extremes and log-sums of exponentials."""
 
 from ...core import dtype as dtypes
+from ...core.batching import along
 from ...core.inplace import replace
 from ...core.op import primitive
 from ...core.out import to_out
@@ -29,7 +30,7 @@ def _moved_on(x, dim, first):
 
 
 # -- sums and products -----------------------------------------------------------------------------
-@primitive(
+@primitive(vmap=along("dim"),
     vjp={"input": lambda g, dim, reverse: cumsum_op(g, dim, not reverse)}, module=ROOM
 )  # fmt: skip
 def cumsum_op(input, *, dim, reverse):
@@ -46,7 +47,7 @@ def _recurrence_vjp(g, needs, out, weight, dim, reverse):
     return back, back * _moved_on(out, dim, 0)
 
 
-@primitive(vjp={("input", "weight"): _recurrence_vjp}, module=ROOM)
+@primitive(vmap=along("dim"), vjp={("input", "weight"): _recurrence_vjp}, module=ROOM)
 def recurrence_op(input, weight, *, dim, reverse):
     """y[i] = input[i] + weight[i] * y[i - 1]; if `reverse`, the transposed map of this:
     y[i] = input[i] + weight[i + 1] * y[i + 1]. (..., n, ...), (..., n, ...) -> (..., n, ...)
@@ -61,7 +62,7 @@ def _cumprod_vjp(g, input, out, dim):
     return _moved_on(out, dim, 1) * recurrence_op(g, input, dim, True)
 
 
-@primitive(vjp={"input": _cumprod_vjp}, module=ROOM)
+@primitive(vmap=along("dim"), vjp={"input": _cumprod_vjp}, module=ROOM)
 def cumprod_op(input, *, dim):
     """Running products along dim. (..., n, ...) -> (..., n, ...)"""
     return input.like()
@@ -121,7 +122,7 @@ def _to_index(g, out1, _input, dim):
     return gather_backward_op(g, out1, _input.shape, dim)
 
 
-@primitive(
+@primitive(vmap=along("dim"),
     vjp={"input": _to_index}, outputs=2, module=ROOM, node_name="CummaxBackward0"
 )  # fmt: skip
 def running_extreme_op(input, *, dim, largest):
@@ -164,7 +165,12 @@ def _logcumsumexp_vjp(g, input, out, dim):
     return share * recurrence_op(g, weight, dim, True)
 
 
-@primitive(vjp={"input": _logcumsumexp_vjp}, module=ROOM, node_name="LogcumsumexpBackward0")
+@primitive(
+    vmap=along("dim"),
+    vjp={"input": _logcumsumexp_vjp},
+    module=ROOM,
+    node_name="LogcumsumexpBackward0",
+)
 def logcumsumexp_op(input, *, dim):
     """The logarithm of running sums of exponentials. (..., n, ...) -> (..., n, ...)"""
     if not input.dtype.is_floating_point:

@@ -2,6 +2,7 @@
 
 import warnings
 
+from ...core.batching import along, whole
 from ...core.dtype import dtype as dtype_class
 from ...core.op import primitive
 from ...core.out import to_out
@@ -23,13 +24,14 @@ def _total(values, dim):
     return sum_dim_op(values, dim, True, None)
 
 
-@primitive(vjp={"input": lambda g, out, dim: softmax_backward_op(g, out, dim)})
+@primitive(vmap=along("dim"), vjp={"input": lambda g, out, dim: softmax_backward_op(g, out, dim)})
 def softmax_op(input, *, dim):
     """exp(input) / sum(exp(input)) along dim. (..., n, ...) -> (..., n, ...)"""
     return _same(input, dim, "softmax")
 
 
 @primitive(
+    vmap=along("dim"),
     vjp={
         "grad": lambda g, output, dim: softmax_backward_op(g, output, dim),
         "output": lambda g, grad, output, dim: (
@@ -44,13 +46,16 @@ def softmax_backward_op(grad, output, *, dim):
     return output.like()
 
 
-@primitive(vjp={"input": lambda g, out, dim: log_softmax_backward_op(g, out, dim)})
+@primitive(
+    vmap=along("dim"), vjp={"input": lambda g, out, dim: log_softmax_backward_op(g, out, dim)}
+)
 def log_softmax_op(input, *, dim):
     """input - log(sum(exp(input))) along dim. (..., n, ...) -> (..., n, ...)"""
     return _same(input, dim, "log_softmax")
 
 
 @primitive(
+    vmap=along("dim"),
     vjp={
         "grad": lambda g, output, dim: g - _total(g * output.exp(), dim),
         "output": lambda g, grad, output, dim: -(g * output.exp() * _total(grad, dim)),

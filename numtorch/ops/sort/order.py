@@ -1,6 +1,7 @@
 """Sorting along one dimension: `sort`, `argsort`, `msort`. Every sort is stable; NaN is last."""
 
 from ...core import dtype as dtypes
+from ...core.batching import along
 from ...core.op import primitive
 from ...core.out import to_out
 from ...core.shape import wrap_dim
@@ -16,7 +17,7 @@ def _unsorted(g, _input, out1, dim):
     return gather_backward_op(g, out1, _input.shape, dim)
 
 
-@primitive(vjp={"input": _unsorted}, outputs=2, module=ROOM)
+@primitive(vmap=along("dim"), vjp={"input": _unsorted}, outputs=2, module=ROOM)
 def sort_op(input, *, dim, descending):
     """The elements in order along `dim`, and where they were. (..., n, ...) -> twice (..., n, ...)
 

@@ -1,6 +1,7 @@
 """Binary search in sorted sequences: `searchsorted`, `bucketize`."""
 
 from ...core import dtype as dtypes
+from ...core.batching import Call, reshaped
 from ...core.op import primitive
 from ...core.out import to_out
 from ...core.tensor import Tensor
@@ -11,7 +12,17 @@ from .order import ROOM
 __all__ = ["bucketize", "searchsorted"]
 
 
-@primitive(vjp={}, module=ROOM)
+def _batch(call: Call):
+    if not call.batched[0] and call.rank(0) == 1:
+        return call.run(*call.tensors)
+    sequence, values = call.every()
+    if call.rank(0) > 1:
+        return call.run(sequence, values)
+    found = call.run(sequence, reshaped(values, (call.size, -1)))
+    return reshaped(found, values._spec.shape)
+
+
+@primitive(vmap=_batch, vjp={}, module=ROOM)
 def searchsorted_op(sequence, values, *, right, dtype):
     """How many elements of a sorted sequence come before each value (with `right`, or equal it).
     (n,), (...) -> (...), or (..., n), (..., m) -> (..., m)

@@ -1,6 +1,7 @@
 """Order statistics without a full sort: `topk`, `kthvalue`, `median`, `nanmedian`; and `mode`."""
 
 from ...core import dtype as dtypes
+from ...core.batching import along, whole
 from ...core.op import primitive
 from ...core.out import to_out
 from ...core.shape import as_index, wrap_dim
@@ -39,7 +40,7 @@ def _back_to(g, _input, out1, dim, keepdim):
 
 
 # -- topk, kthvalue --------------------------------------------------------------------------------
-@primitive(
+@primitive(vmap=along("dim"),
     vjp={"input": lambda g, _input, out1, dim: gather_backward_op(g, out1, _input.shape, dim)},
     outputs=2, module=ROOM,
 )  # fmt: skip
@@ -68,7 +69,7 @@ def topk(input, k, dim=-1, largest=True, sorted=True, *, out=None):
     return TopkResult(write_pair(*found, out, "topk"))
 
 
-@primitive(vjp={"input": _back_to}, outputs=2, module=ROOM)
+@primitive(vmap=along("dim"), vjp={"input": _back_to}, outputs=2, module=ROOM)
 def kthvalue_op(input, *, k, dim, keepdim):
     """The k-th smallest element along `dim`, and where it is. (..., n, ...) -> twice (..., ...)"""
     shapes = _one_of(input, dim, keepdim, "kthvalue")
@@ -97,14 +98,21 @@ def _all_equal(g, input, out):
     return (g / mask.sum()).expand(input._spec.shape).where(mask, 0)
 
 
-@primitive(vjp={"input": _all_equal}, module=ROOM, node_name="MedianBackward0")
+@primitive(
+    vmap=whole("median_dim_op", "skip_nan", pick=0),
+    vjp={"input": _all_equal},
+    module=ROOM,
+    node_name="MedianBackward0",
+)
 def median_op(input, *, skip_nan):
     """The lower median of all elements, NaN if there are none. (...) -> ()"""
     _no_bool(input, "median")
     return input.like(())
 
 
-@primitive(vjp={"input": _back_to}, outputs=2, module=ROOM, node_name="MedianBackward1")
+@primitive(
+    vmap=along("dim"), vjp={"input": _back_to}, outputs=2, module=ROOM, node_name="MedianBackward1"
+)
 def median_dim_op(input, *, dim, keepdim, skip_nan):
     """The lower median along `dim`, and where it is. (..., n, ...) -> twice (..., ...)
 
@@ -138,7 +146,7 @@ def nanmedian(input, dim=None, keepdim=False, *, out=None):
 
 
 # -- mode ------------------------------------------------------------------------------------------
-@primitive(vjp={"input": _back_to}, outputs=2, module=ROOM)
+@primitive(vmap=along("dim"), vjp={"input": _back_to}, outputs=2, module=ROOM)
 def mode_op(input, *, dim, keepdim):
     """The most frequent element along `dim`, and its last index. (..., n, ...) -> twice (..., ...)
 

@@ -137,7 +137,11 @@ def as_strided(input, size, stride, storage_offset=None):
     if (
         input._node is not None
     ):  # memory outside of a view belongs to its base, and so does its gradient
-        input = view_base(input)
+        base = view_base(input)
+        result = as_strided_op(base, size, stride, offset - offset_of(base))
+        if base is not input and not result._view.creation:
+            result._view.creation = input._view.creation
+        return result
     return as_strided_op(input, size, stride, offset - offset_of(input))
 
 
