@@ -6,9 +6,9 @@ from ..core.inplace import new_output
 from ..core.tape import Unrecorded
 from ..core.tensor import Tensor
 from ..ops.create import ones_like, zeros_like
-from ..ops.join import stack
 from . import engine
 from .edges import GradientEdge
+from .vmap import vmap
 
 
 def _tuple(value) -> tuple:
@@ -210,13 +210,16 @@ def grad(
     return tuple(found)
 
 
-def _batched(nodes, starts, retain_graph, create_graph, wanted):
-    """One backward pass for each index of the cotangents' first dimension, stacked."""
-    n = starts[0].shape[0]
-    rows = []
-    for i in range(n):
-        row = [g[i] for g in starts]
-        keep = i < n - 1 or retain_graph
-        rows.append(engine.run(nodes, row, keep, create_graph, wanted, accumulate=False))
-    columns = zip(*rows, strict=True)
-    return [None if column[0] is None else stack(column) for column in columns]
+def _batched(nodes, starts, retain_graph, create_graph, wanted) -> list:
+    """One backward pass for all cotangents at once."""
+    places: list = []
+
+    def one(*row):
+        found = engine.run(nodes, row, retain_graph, create_graph, wanted, accumulate=False)
+        places.extend(i for i, g in enumerate(found) if g is not None)
+        return tuple(found[i] for i in places)
+
+    found: list = [None] * len(wanted)
+    for i, g in zip(places, vmap(one)(*starts), strict=True):
+        found[i] = g
+    return found
