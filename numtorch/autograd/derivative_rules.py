@@ -12,6 +12,7 @@ from ..ops.random.create import rand
 from . import api, forward_ad
 from .function import Function
 from .jacobians import GradcheckError, as_tuple, floating, moving, pushed, requires_grad
+from .vmap import vmap
 
 
 def zero_gradients(inputs, outputs, masked) -> None:
@@ -167,8 +168,6 @@ def batched_backward(inputs, out: Tensor, index: int) -> None:
 
 def batched_forward(func, inputs) -> None:
     """Two tangents by vmap against two calls, for each input by itself."""
-    from .vmap import vmap  # noqa: PLC0415
-
     for k, x in enumerate(inputs):
         if not requires_grad(x):
             continue

@@ -11,6 +11,7 @@ from ..ops.create import zeros, zeros_like
 from ..ops.join import stack
 from . import api, forward_ad
 from .grad_mode import enable_grad, is_grad_enabled, set_grad_enabled
+from .vmap import vmap
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
@@ -342,8 +343,6 @@ def _at_once(outputs, inputs, create_graph: bool) -> tuple:
 
 def _by_columns(func, inputs, strict: bool, vectorize: bool):
     """The Jacobian by one forward pass of a batch of tangents."""
-    from .vmap import vmap  # noqa: PLC0415
-
     if strict:
         raise RuntimeError(
             "torch.autograd.functional.jacobian: `strict=True` and `strategy="

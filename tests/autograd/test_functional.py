@@ -17,7 +17,7 @@ def given(lib, names, grad=False):
 
 def simplify(value):
     """Nested results as lists of (values, whether they require grad)."""
-    if isinstance(value, tuple):
+    if isinstance(value, (tuple, list)):  # torch returns lists in forward mode
         return tuple(simplify(v) for v in value)
     return np.round(value.detach().numpy(), 9).tolist(), tuple(value.shape), value.requires_grad
 

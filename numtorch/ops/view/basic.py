@@ -410,7 +410,7 @@ def detach(input):
     """The same memory as a tensor that autograd does not know."""
     if runtime["interp"] is not None:
         result = detach_op(input)
-        result._view.base, result._view.creation = None, ""
+        result._view.base, result._view.creation, result._node = None, "", None
         return result
     result, storage = new(Tensor), input._storage
     result._spec, result._array, result._memory = input._spec, input._array, storage
