@@ -62,6 +62,15 @@ def check_alive(tensors) -> None:
 runtime["check_alive"] = check_alive
 
 
+def any_true(t: Tensor) -> bool:
+    """Whether an element is true, in any sample: for checks of values, which look at all samples at
+    once.
+    """
+    while t._array.__class__ is Batch:
+        t = t._array.tensor
+    return bool(t.any())
+
+
 def history(t: Tensor) -> bool:
     """Whether a tensor is recorded, inside or outside of the vmaps whose samples it holds."""
     while t._array.__class__ is Batch and t._node is None:

@@ -5,10 +5,13 @@ import copy
 import numpy as np
 
 from ..backends import registry
+from ..core.batching import Batch
 from ..core import dtype as dtypes
-from ..core import tape
+from ..core import errors, tape
 from ..core.device import CPU, device, resolve
 from ..core.dtype import dtype
+from ..core.inference import is_inference
+from ..core.inplace import history
 from ..core.op import primitive
 from ..core.shape import Size, as_sizes, is_dense
 from ..core.spec import Spec
@@ -166,16 +169,18 @@ def item(self):
         raise RuntimeError(
             f"a Tensor with {self._spec.numel} elements cannot be converted to Scalar"
         )
-    return host_array(self).item()
+    return host_array(self, ".item()").item()
 
 
 def tolist(self):
     """The values as nested lists of Python numbers (a number for a 0-d tensor)."""
-    return host_array(self).tolist()
+    return host_array(self, ".tolist()").tolist()
 
 
-def host_array(self) -> np.ndarray:
+def host_array(self, what=".numpy()") -> np.ndarray:
     """The values as an ndarray: shared with a CPU tensor, copied from a GPU."""
+    if self._array.__class__ is Batch:
+        self._array.refuse(what)
     return registry.memory(self._spec.device).to_numpy(self._array, self._spec)
 
 
@@ -184,7 +189,7 @@ def to_bool(self) -> bool:
     if self._spec.numel != 1:
         kind = "no values" if self._spec.numel == 0 else "more than one value"
         raise RuntimeError(f"Boolean value of Tensor with {kind} is ambiguous")
-    return bool(host_array(self).item())
+    return bool(host_array(self, "bool()").item())
 
 
 def to_float(self) -> float:
@@ -219,7 +224,7 @@ def numpy(self, *, force=False) -> np.ndarray:
     """
     if force:
         return host_array(self)
-    if self._node is not None:
+    if self._node is not None and tape.grad_mode.get():
         raise RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
         )
@@ -275,6 +280,8 @@ def resize_(self, *sizes, memory_format=None):
     size = as_sizes(sizes, "resize_")
     if self._node is not None:
         raise RuntimeError("cannot resize variables that require grad")
+    if is_inference(self) and not tape.inference_mode.get():
+        raise errors.inference_in_place()
     spec = Spec.of(size, self._spec.dtype, self._spec.device)
     offset, memory = offset_of(self), registry.memory(spec.device)
     have = self._storage.array.nbytes // spec.dtype.itemsize
@@ -356,6 +363,7 @@ def deepcopy(self, memo):
     array = registry.memory(self._spec.device).view(
         root._storage.array, self._spec, offset_of(self)
     )
+    root._storage.version += 1  # torch counts the making of each
     result = wrap_view(array, self._spec, root._storage, View(offset_of(self), None))
     result.__class__ = type(self)
     memo[id(self)] = result
@@ -398,14 +406,19 @@ def reduce_ex(self, protocol):
 
 def repr_(self, *, tensor_contents=None) -> str:
     """The tensor as torch prints it."""
-    spec, node = self._spec, self._node
+    spec = self._spec
+    try:
+        node = self._node
+        name = None if node is None or node.leaf is not None else type(node.function).__name__
+    except RuntimeError:  # a StaleView
+        node, name = history.__get__(self), "Invalid"
     return tensor_repr(
         host_array(self),
         dtype=str(spec.dtype),
         default_dtype=str(dtypes.get_default_dtype()),
         device=None if spec.device is CPU else str(spec.device),
         requires_grad=node is not None,
-        grad_fn=None if node is None or node.leaf is not None else node.function.name(),
+        grad_fn=name,
     )
 
 

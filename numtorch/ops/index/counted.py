@@ -51,6 +51,7 @@ class Counted(dict):
             **self.options,
         )
         op.family = self.family
+        op.exclusive = op.expands = self.family == "index_put"
         function = self[count] = generate.stub(op, "function")
         return function
 

@@ -8,6 +8,7 @@ dtype, with the pointwise op's fused derivative.
 import warnings
 
 from ...core import dtype as dtypes
+from ...core.batching import Call, any_true
 from ...core.op import primitive
 from ...core.tensor import Tensor
 from ..pointwise.activation import logsigmoid
@@ -206,7 +207,12 @@ _BCE_LOGITS = _pair_loss(
 )
 
 
-@primitive(vjp={}, module=ROOM)
+def _beyond_batch(call: Call):
+    flat = call.tensors[0].reshape((call.size, -1))
+    return ~((flat >= 0) & (flat <= 1)).all(1)
+
+
+@primitive(vmap=_beyond_batch, vjp={}, module=ROOM)
 def beyond_unit_op(input):
     """Whether an element does not lie between 0 and 1. (...) -> ()"""
     return input.like((), dtypes.bool_)
@@ -229,7 +235,7 @@ def binary_cross_entropy(
         mine, theirs = (t._spec.dtype.type_name.removesuffix("Tensor") for t in (input, target))
         raise RuntimeError(f"Found dtype {theirs} but expected {mine}")
     for name, t in (("input", input), ("target", target)):
-        if t._spec.dtype.is_floating_point and beyond_unit_op(t).item():
+        if t._spec.dtype.is_floating_point and any_true(beyond_unit_op(t)):
             raise RuntimeError(f"all elements of {name} should be between 0 and 1")
     return _apply(_BCE, input, target, code, None, weight)
 

@@ -2,6 +2,7 @@
 
 import math
 
+from ...core.batching import any_true
 from ...core.tape import grad_mode
 from ..pointwise.activation import logsigmoid
 from .reduction import MEAN, NONE, SUM, code_of, finish
@@ -159,7 +160,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
         if var < 0:
             raise ValueError("var has negative entry/entries")
         var = input.new_full(input.shape, float(var))
-    elif var._spec.numel and (var.detach() < 0).any().item():
+    elif var._spec.numel and any_true(var.detach() < 0):
         raise ValueError("var has negative entry/entries")
     if var.shape != input.shape:
         if tuple(input.shape[:-1]) == tuple(var.shape):

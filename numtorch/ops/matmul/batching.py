@@ -63,14 +63,17 @@ def rows(call: Call):
 
 
 def mv(call: Call):
-    """(M, K), (K,) -> (M,)"""
+    """(..., K), (K,) -> (...)"""
     a, v = call.tensors
-    if not call.batched[0]:
-        return run("mm_op", v, a, False, True)
+    lead = call.logical[0].shape[:-1]
     if not call.batched[1]:
-        m, k = call.logical[0].shape
-        return reshaped(call.run(reshaped(a, (call.size * m, k)), v), (call.size, m))
-    return run("bmm_op", a, v.unsqueeze(-1), False, False).squeeze(-1)
+        return call.run(a, v)
+    a = _flat(call, 0)
+    if not call.batched[0]:
+        found = run("mm_op", v, a, False, True)
+    else:
+        found = run("bmm_op", a, v.unsqueeze(-1), False, False)
+    return reshaped(found, (call.size, *lead))
 
 
 def dot(call: Call):

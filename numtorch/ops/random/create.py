@@ -4,6 +4,7 @@
 
 from ...core import dtype as dtypes
 from ...core import generate, interp
+from ...core.batching import any_true
 from ...core.device import resolve
 from ...core.errors import kind
 from ...core.interp import runtime
@@ -235,7 +236,7 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, out=None, dtype=None
     first = mean if isinstance(mean, Tensor) else std
     sizes = first._spec.shape
     if isinstance(std, Tensor):
-        if std._spec.numel and not (std >= 0).all().item():
+        if std._spec.numel and any_true(~(std >= 0)):
             raise RuntimeError("normal expects all elements of std >= 0.0")
         sizes = broadcast_shapes(sizes, std._spec.shape)
     elif not std >= 0:

@@ -1,7 +1,7 @@
 """Largest and smallest elements, and where they are."""
 
 from ...core import dtype as dtypes
-from ...core.batching import Call, along, reshaped, samples, whole
+from ...core.batching import Call, along, any_true, reshaped, samples, whole
 from ...core.op import primitive
 from ...core.out import check_out, to_out
 from ...core.shape import as_index, wrap_dim
@@ -36,11 +36,15 @@ def check_not_empty(input, dim, name: str) -> None:
 
 
 # -- whole tensors and amax, amin ----------------------------------------------------------------
+def ties(input, out):
+    """Which elements are `out`, NaN included."""
+    mask, missing = input == out, out != out
+    return mask | ((input != input) & missing) if any_true(missing) else mask
+
+
 def _all_ties(g, input, out):
     """max() and min() send their gradient to all elements that tie, in equal parts."""
-    mask = input == out
-    if not input._spec.numel or (not mask.any() and (out != out).item()):
-        mask = input != input
+    mask = ties(input, out)
     return (g / mask.sum()).expand(input._spec.shape).where(mask, 0)
 
 

@@ -6,7 +6,7 @@ from ...core.op import primitive
 from ...core.out import to_out
 from ...core.shape import as_index, wrap_dim
 from ..index.lines import gather_backward_op
-from ..reduce.extremes import place_at_op
+from ..reduce.extremes import place_at_op, ties
 from ..reduce.geometry import reduced_shape
 from ..reduce.results import named_results
 from .order import ROOM, write_pair
@@ -94,7 +94,7 @@ def kthvalue(input, k, dim=-1, keepdim=False, *, out=None):
 # -- medians ---------------------------------------------------------------------------------------
 def _all_equal(g, input, out):
     """The median of a whole tensor sends its gradient to all elements equal to it, in parts."""
-    mask = input.isnan() if (out != out).item() else input == out
+    mask = ties(input, out)
     return (g / mask.sum()).expand(input._spec.shape).where(mask, 0)
 
 

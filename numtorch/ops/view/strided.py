@@ -137,7 +137,9 @@ def as_strided(input, size, stride, storage_offset=None):
     if (
         input._node is not None
     ):  # memory outside of a view belongs to its base, and so does its gradient
-        base = view_base(input)
+        spec = input._spec
+        inside = 0 <= offset - offset_of(input) <= spec.numel - extent(size, stride)
+        base = input if inside and is_dense(spec.shape, spec.strides) else view_base(input)
         result = as_strided_op(base, size, stride, offset - offset_of(base))
         if base is not input and not result._view.creation:
             result._view.creation = input._view.creation
