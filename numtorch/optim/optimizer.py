@@ -10,7 +10,7 @@ from itertools import chain
 from ..autograd import enable_grad, set_grad_enabled
 from ..autograd.hooks import RemovableHandle
 from ..core.dtype import float32
-from ..core.profiling import recorder, span
+from ..core.profiling import USER, recorder, span
 from ..nn.naming import typename
 from ..nn.parameter import clear_grad
 from ..tensors import Tensor
@@ -255,15 +255,16 @@ class Optimizer:
     # ------------------------------------------------------------------------------ training
     def zero_grad(self, set_to_none=True):
         """Drop the gradients of all parameters, or fill them with zeros."""
-        if recorder.get() is None:
-            return self._clear_gradients(set_to_none)
-        with span(f"Optimizer.zero_grad#{type(self).__name__}.zero_grad"):
-            return self._clear_gradients(set_to_none)
-
-    def _clear_gradients(self, set_to_none):
-        for group in self.param_groups:
-            for param in group["params"]:
-                clear_grad(param, set_to_none)
+        profiler = recorder.get()
+        if profiler is not None:
+            record = profiler.open(f"Optimizer.zero_grad#{type(self).__name__}.zero_grad", USER)
+        try:
+            for group in self.param_groups:
+                for param in group["params"]:
+                    clear_grad(param, set_to_none)
+        finally:
+            if profiler is not None:
+                profiler.close(record)
 
     def step(self, closure=None):
         """Change the parameters; every optimizer defines it.
