@@ -172,7 +172,9 @@ class Generator:
                 f"Expected a CPUGeneratorImplState of size {LAYOUT.itemsize} but found the input "
                 f"RNG state size to be {data.size}"
             )
-        record = np.pad(data, (0, LAYOUT.itemsize - data.size)).view(LAYOUT)[0]
+        if data.size == LEGACY_SIZE:
+            data = np.pad(data, (0, LAYOUT.itemsize - data.size))
+        record = data.view(LAYOUT)[0]
         left, at = int(record["left"]), int(record["next"])
         if record["seeded"] != 1 or not 0 < left <= WORDS or at > WORDS:
             raise RuntimeError("Invalid mt19937 state")
