@@ -385,9 +385,9 @@ def finished(cls, ctx, args, output):
             if not isinstance(t, Tensor):
                 raise RuntimeError(f"{name} {type(t).__name__}")
     track = any(e is not None for e in ctx._edges)
-    _check_dirty(cls, ctx, outs, track)
     for t in ctx._dirty:
         t._storage.version += 1
+    _check_dirty(cls, ctx, outs, track)
     results = (
         _recorded(cls, ctx, args, outs) if track else [_unrecorded(ctx, args, t) for t in outs]
     )
@@ -408,11 +408,16 @@ def _alias(t: Tensor) -> Tensor:
 
 def _unrecorded(ctx, args, t):
     """One output of a step that is not recorded."""
-    if not isinstance(t, Tensor) or not _one_of(t, args):
+    if not isinstance(t, Tensor):
         return t
     if _one_of(t, ctx._dirty):
         return t if t._node is None else t.detach()
-    return _alias(t)
+    if _one_of(t, args):
+        t = _alias(t) if t._node is None else t.detach()
+    view = getattr(t, "_view", None)
+    if view is not None:
+        view.creation = "function"
+    return t
 
 
 def _check_dirty(cls, ctx, outs, track) -> None:

@@ -4,7 +4,7 @@ import functools
 import inspect
 from typing import Any
 
-from ..core import tape
+from ..core import inference, tape
 
 
 class _Decorator:
@@ -126,6 +126,7 @@ class inference_mode(_Decorator):  # noqa: N801
         return type(self)(self.mode)
 
     def __enter__(self) -> None:
+        inference.activate(self.mode)
         self.tokens = (
             tape.grad_mode.set(tape.grad_mode.get() and not self.mode),
             tape.inference_mode.set(self.mode),
@@ -134,6 +135,7 @@ class inference_mode(_Decorator):  # noqa: N801
     def __exit__(self, *exc) -> None:
         tape.grad_mode.reset(self.tokens[0])
         tape.inference_mode.reset(self.tokens[1])
+        inference.activate(-self.mode)
 
 
 def is_grad_enabled() -> bool:

@@ -1,6 +1,6 @@
 """backward, hooks and retain_grad: what autograd adds to tensors."""
 
-from ..core.tape import is_leaf
+from ..core.tape import UNRECORDED, AccumulateGrad, Unrecorded, is_leaf
 from . import api, hooks
 
 
@@ -21,6 +21,8 @@ def register_hook(self, hook):
     """
     if self._node is None:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    if self._node is UNRECORDED:
+        self._node = Unrecorded()
     return hooks.register_on_tensor(self, hook)
 
 
@@ -28,7 +30,7 @@ def register_post_accumulate_grad_hook(self, hook):
     """Call `hook(tensor)` after this leaf's `.grad` was added to."""
     if self._node is None:
         raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-    if not is_leaf(self):
+    if self._node.__class__ is not AccumulateGrad:
         raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
     if self._node.post_hooks is None:
         self._node.post_hooks = {}
@@ -46,7 +48,7 @@ def retain_grad(self) -> None:
 def detach_(self):
     """Cut this tensor off from what computed it, in place."""
     view = getattr(self, "_view", None)
-    if view is not None and view.base is not None and self._node is not None:
+    if view is not None and view.base is not None:
         raise RuntimeError(
             "Can't detach views in-place. Use detach() instead. If you are using "
             "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as "

@@ -39,6 +39,67 @@ def leaf_view_in_place(name: str) -> RuntimeError:
     )
 
 
+def forbidden_view(node, creation: str, changed: str) -> RuntimeError:
+    """For an in-place change of a view, or of its base (`changed`: which), where autograd cannot
+    tell what is meant.
+    """
+    recorded = node is not None and node.leaf is None
+    origin = f"Output {node.output_nr} of {_forward_name(node)} is a view" if recorded else ""
+    if creation in ("no_grad", "inference") or not recorded:
+        inferred = creation == "inference"
+        mode = "inference" if inferred else "no_grad"
+        where = "in normal mode" if inferred else "with grad mode enabled"
+        made = f"{origin} of a view which" if recorded else "A view"
+        text = f"{made} was created in {mode} mode and {changed} modified inplace {where}."
+    else:
+        text = f"{origin} and {changed} modified inplace."
+    if creation == "multi":
+        return RuntimeError(
+            f"{text} This view is the output of a function that returns multiple views. Such "
+            "functions do not allow the output views to be modified inplace. You should replace "
+            "the inplace operation by an out-of-place one."
+        )
+    if creation == "function":
+        return RuntimeError(
+            f"{text} This view was created inside a custom Function (or because an input was "
+            "returned as-is) and the autograd logic to handle view+inplace would override the "
+            "custom backward associated with the custom Function, leading to incorrect gradients. "
+            "This behavior is forbidden. You can fix this by cloning the output of the custom "
+            "Function."
+        )
+    block = "inference_mode" if creation == "inference" else "no_grad"
+    return RuntimeError(
+        f"{text} Given that this use case is ambiguous and error-prone, it is forbidden. You can "
+        f"clarify your code by moving both the view and the inplace either both inside the {block} "
+        "block (if you don't want the inplace to be tracked) or both outside (if you want the "
+        "inplace to be tracked)."
+    )
+
+
+def _forward_name(node) -> str:
+    name, _, number = node.function.name().partition("Backward")
+    return name if number == "0" else name + number
+
+
+def inference_in_place() -> RuntimeError:
+    """For an in-place change of an inference tensor in normal mode."""
+    return RuntimeError(
+        "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a "
+        "clone to get a normal tensor before doing inplace update.See "
+        "https://github.com/pytorch/rfcs/pull/17 for more details."
+    )
+
+
+def inference_saved() -> RuntimeError:
+    """For an inference tensor that a derivative needs."""
+    return RuntimeError(
+        "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
+        "inference mode in computation tracked by autograd. To work around this, you can make a "
+        "clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
+        "`torch.inference_mode()`."
+    )
+
+
 def backward_twice(node) -> RuntimeError:
     """For a graph whose saved tensors are gone."""
     return RuntimeError(
@@ -56,7 +117,7 @@ def modified_in_place(node, spec, version: int, expected: int, source) -> Runtim
     """For a saved tensor that has changed since."""
     type_name = ("torch.cuda." if spec.device.type == "cuda" else "torch.") + spec.dtype.type_name
     origin = (
-        f", which is output {source.output_nr} of {source.function.name()},"
+        f", which is output {source.output_nr} of {_forward_name(source)},"
         if source is not None
         else ""
     )

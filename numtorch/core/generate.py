@@ -17,7 +17,7 @@ from . import errors, inplace
 from .derive import Lines, compiled
 from .interp import runtime
 from .spec import Spec, weak
-from .tape import SavingNode, Unrecorded, grad_mode, inference_mode, sequence
+from .tape import UNRECORDED, SavingNode, grad_mode, inference_mode, sequence
 from .tensor import Storage, Tensor, View
 
 # Names of locals in generated functions, which parameters of ops must not have.
@@ -68,9 +68,11 @@ def reaches_twice(spec: Spec) -> bool:
     """Whether a tensor of this spec surely has elements that share memory: an expanded one. Of
     others, as windows of `unfold`, torch does not ask, and lets them be written to.
     """
-    return not spec.contiguous and any(
-        s == 0 and n > 1 for n, s in zip(spec.shape, spec.strides, strict=True)
-    ) and spec.numel > 0
+    return (
+        not spec.contiguous
+        and any(s == 0 and n > 1 for n, s in zip(spec.shape, spec.strides, strict=True))
+        and spec.numel > 0
+    )
 
 
 runtime.update(
@@ -81,7 +83,7 @@ runtime.update(
     seq=sequence,
     grad_on=grad_mode.get,
     inferring=inference_mode.get,
-    Unrecorded=Unrecorded,
+    UNRECORDED=UNRECORDED,
     touched=inplace.touched,
     number=number,
     weak=weak,
@@ -220,7 +222,9 @@ def _record(op, names, inputs: dict[str, str] | None = None, result: str = "resu
                 values.append(used)
             made = store.replace("._memory", "._storage")
             code.add(f"t{index} = {store}\nif t{index} is None:\n    t{index} = {made}", 0)
-            versions.append(f"t{index}, t{index}.version")
+            # an operand that lies in the memory just changed is not what it was
+            before = "" if result == "result" else f" - (t{index} is storage)"
+            versions.append(f"t{index}, t{index}.version{before}")
         elif kind == "spec":
             values.append(f"s{index}")
         elif kind == "out":
@@ -293,7 +297,7 @@ def _view_body(op, code: Lines, names, key: str) -> None:
     if op.several:
         code.add("elif creation != 'inference':\n    creation = 'multi'")
     code.add("if n0 is None:\n    node = None")
-    code.add("elif not recording:\n    node = Unrecorded()\nelse:")
+    code.add("elif not recording:\n    node = UNRECORDED\nelse:")
     code.extend("    " * 2 + line for line in _record(op, names))
     if op.several:
         code.add("node.outputs = len(parts)", 2)
@@ -492,18 +496,20 @@ def in_place_directly(op, tensors: tuple, attrs: tuple):
         run(*arrays, target._array)
         target._storage.version += 1
         if track and _differentiable(op):
-            inplace.finish(target, record(op, (before, *tensors[1:]), attrs, target, nodes))
+            node = record(op, (before, *tensors[1:]), attrs, target, nodes, target._storage)
+            inplace.finish(target, node)
         elif views:
             inplace.touched(views)
         return target
-    inplace.check(op, target, any(getattr(t, "_node", None) for t in tensors) and grad_mode.get(), ())
+    recorded = any(getattr(t, "_node", None) is not None for t in tensors)
+    inplace.check(op, target, recorded and grad_mode.get(), ())
     result = op.direct(tensors, attrs)
     op.check_target(result._spec, target._spec)
     return inplace.replace(target, result, op)
 
 
-def record(op, tensors: tuple, attrs: tuple, result, nodes):
-    """A tape node for an op that has run."""
+def record(op, tensors: tuple, attrs: tuple, result, nodes, changed: Storage | None = None):
+    """A tape node for an op that has run, and has changed the memory `changed`."""
     cls = op.node_class
     node = object.__new__(cls)
     node.seq, node.edges, node.g, node.hooks = runtime["seq"](), tuple(nodes), None, None
@@ -516,7 +522,7 @@ def record(op, tensors: tuple, attrs: tuple, result, nodes):
             needed = any(nodes[i] is not None for i in wanted)
             values.append(value if needed else None)
             store = value._storage if needed and isinstance(value, Tensor) else NO_STORAGE
-            versions += [store, store.version]
+            versions += [store, store.version - (store is changed)]
         elif kind == "spec":
             t = tensors[index]
             values.append(t._spec if isinstance(t, Tensor) else None if t is None else weak(t))

@@ -3,16 +3,18 @@
 A view's base knows its differentiable views (weakly, through the storage). When a view is changed
 in place, the base's new history is `as_strided_scatter(base, changed view)`, and each view's is
 `as_strided` of the new base. So every tensor's `_node` is right at once, and the fast path of an op
-never asks whether its inputs are views.
+never asks whether its inputs are views. Views that torch gives no new history (made in no_grad
+mode, one of several, ...) become a StaleView.
 """
 
 import weakref
 
 from . import errors
+from .inference import FRESH, InferenceStorage, check_saved
 from .interp import runtime
 from .shape import extent, is_dense
 from .spec import weak
-from .tape import OutputNode, sequence
+from .tape import UNRECORDED, Hooks, OutputNode, grad_mode, inference_mode, sequence
 from .tensor import Storage, Tensor, View, offset_of
 
 
@@ -57,55 +59,87 @@ def new_output(parent, index: int) -> OutputNode:
     return node
 
 
-def check(op, target: Tensor, track: bool, others) -> None:
-    """Raise torch's error where `target` may not be changed in place. Changes nothing."""
+def check(op, target: Tensor, track: bool, others):
+    """Raise torch's error where `target` may not be changed in place; changes nothing. Gives the
+    views of its memory whose histories an unrecorded change touches.
+    """
     storage = target._storage
+    if storage.__class__ is InferenceStorage:
+        if not inference_mode.get():
+            raise errors.inference_in_place()
+    elif track:
+        name = op.name.removesuffix("_op") + "_"
+        view = getattr(target, "_view", None)
+        if view is not None and view.base is not None:
+            check_view(name, target, view)
+        if target._node is not None and target._node.leaf is not None:
+            raise errors.leaf_in_place(name)
+        for other in others:
+            if isinstance(other, Tensor) and other._storage.__class__ is InferenceStorage:
+                check_saved(op, other)
     for other in others:
-        if (
-            other is not target
-            and getattr(other, "_storage", None) is storage
-            and _partly_overlaps(target, other)
-        ):
-            raise errors.partial_overlap(op.name.removesuffix("_op"))
-    if not track:
-        return
-    name = op.name.removesuffix("_op") + "_"
-    view = getattr(target, "_view", None)
-    if view is not None and view.base is not None:
-        _check_view(name, target, view)
-    if target._node is not None and target._node.leaf is not None:
-        raise errors.leaf_in_place(name)
+        if (other is not target or op.exclusive) and isinstance(other, Tensor):
+            memory = other._storage
+            if (memory is storage or memory.array is storage.array) and partly_overlaps(
+                target, other, op.exclusive
+            ):
+                raise errors.partial_overlap(op.name.removesuffix("_op"))
+    return None if track else getattr(storage, "views", None)
 
 
-def _check_view(name: str, target: Tensor, view: View) -> None:
-    if view.creation == "no_grad":
-        raise RuntimeError(
-            f"A view was created in no_grad mode and is being modified inplace with grad mode "
-            f"enabled. ({name}: use the "
-            "out-of-place form, or make the view with grad mode enabled)"
-        )
-    if view.creation == "multi":
-        raise RuntimeError(
-            f"Output 0 of {name} is a view and is being modified inplace. This view is the output "
-            f"of a function that "
-            "returns multiple views. Such functions do not allow the output views to be modified "
-            "inplace. You should "
-            "replace the inplace operation by an out-of-place one."
-        )
-    if (
-        target._node is not None
-        and view.base._node is not None
-        and view.base._node.leaf is not None
-    ):
+def check_view(name: str, target: Tensor, view: View) -> None:
+    """Raise torch's error where a view may not be changed in place."""
+    if view.creation:
+        raise errors.forbidden_view(target._node, view.creation, "is being")
+    base = view.base._node
+    if target._node is not None and (base is None or base.leaf is not None):
         raise errors.leaf_view_in_place(name)
 
 
-def _partly_overlaps(a: Tensor, b: Tensor) -> bool:
-    """Whether two tensors of one storage share some elements without being the same ones."""
+history = Tensor.__dict__["_node"]  # the slot, past what StaleView makes of it
+
+
+class StaleView(Tensor):
+    """A view whose memory has changed, and for which torch makes no new history: asking for it is
+    an error while grad mode is on. A tensor becomes one by exchange of its class, so that no op
+    needs to look.
+    """
+
+    __slots__ = ()
+
+    @property
+    def _node(self):
+        node = history.__get__(self)
+        if grad_mode.get():
+            raise errors.forbidden_view(
+                node, self._view.creation, "its base or another view of its base has been"
+            )
+        return node
+
+    @_node.setter
+    def _node(self, node):
+        history.__set__(self, node)
+        self.__class__ = Tensor
+
+    @property
+    def requires_grad(self) -> bool:
+        """As its base does."""
+        return True
+
+
+StaleView.__name__ = StaleView.__qualname__ = "Tensor"
+
+
+def partly_overlaps(a: Tensor, b: Tensor, same_counts: bool = False) -> bool:
+    """Whether two tensors of one storage share some elements without being the same ones, or (if
+    `same_counts`) any elements.
+    """
     sa, sb = a._spec, b._spec
+    if not sa.numel or not sb.numel:
+        return False
     begin_a, begin_b = offset_of(a) * sa.dtype.itemsize, offset_of(b) * sb.dtype.itemsize
     if begin_a == begin_b and sa.strides == sb.strides and sa.shape == sb.shape:
-        return False
+        return same_counts
     end_a = (
         begin_a + (sa.numel if sa.contiguous else extent(sa.shape, sa.strides)) * sa.dtype.itemsize
     )
@@ -138,54 +172,137 @@ def finish(target: Tensor, node) -> None:
     view = getattr(target, "_view", None)
     views = getattr(target._storage, "views", None)
     if view is None or view.base is None:
+        _move_retained(target, node)
         target._node = node
         if views:
             _refresh(target, views)
         return
     base = view.base
-    scatter = runtime["OPS"]["as_strided_scatter_op"]
-    base._node = scatter.make_node(
+    if node.op is not None and node.op.overwrites:  # the base gets zeros by the scatter
+        node.edges = (None, *node.edges[1:])
+    scattered = runtime["OPS"]["as_strided_scatter_op"].make_node(
         (base._node, node),
+        "CopySlices",
         _input=base._spec,
         _src=target._spec,
         size=tuple(target._spec.shape),
         stride=target._spec.strides,
         offset=view.offset - offset_of(base),
     )
+    _move_retained(base, scattered)
+    base._node = scattered
+    _new_history(target, view, base)
     if views:
-        _refresh(base, views)
+        _refresh(base, views, target)
 
 
-def _refresh(base: Tensor, views) -> None:
-    as_strided = runtime["OPS"]["as_strided_op"]
+def _move_retained(t: Tensor, node) -> None:
+    """retain_grad() is about a tensor, whatever its history."""
+    old = t._node
+    if old is None:
+        return
+    owner = old.parent if old.__class__ is OutputNode else old
+    if owner.hooks is not None and owner.hooks.retain.pop(old.output_nr, None) is not None:
+        new, number = (node.parent, node.index) if node.__class__ is OutputNode else (node, 0)
+        if new.hooks is None:
+            new.hooks = Hooks()
+        new.hooks.retain[number] = weakref.ref(t)
+
+
+def _refresh(base: Tensor, views, done: Tensor | None = None) -> None:
     for ref in views:
         t = ref()
-        if t is None or t is base:
+        if t is None or t is base or t is done:
             continue
-        view = t._view
-        if view.base is not base or view.creation == "no_grad":
+        owner = t._view.base
+        if owner is base or (owner is not None and owner is not t and _has_history(t, owner)):
+            _new_history(t, t._view, owner)
+
+
+def _new_history(t: Tensor, view: View, base: Tensor) -> None:
+    """The history of a view of a base that has changed."""
+    if view.creation:
+        if history.__get__(t) is None:
+            t._node = UNRECORDED
+        if t.__class__ is Tensor:
+            t.__class__ = StaleView
+        return
+    node = runtime["OPS"]["as_strided_op"].make_node(
+        (base._node,),
+        _input=base._spec,
+        size=tuple(t._spec.shape),
+        stride=t._spec.strides,
+        offset=view.offset - offset_of(base),
+    )
+    _move_retained(t, node)
+    t._node = node
+
+
+def _has_history(t: Tensor, base: Tensor) -> bool:
+    node = history.__get__(t)
+    return base._node is not None or (node is not None and node.leaf is None)
+
+
+def touched(views) -> None:
+    """Memory has changed unrecorded: views with a history get it anew, as in torch."""
+    for ref in views:
+        t = ref()
+        if t is None:
             continue
-        t._node = as_strided.make_node(
-            (base._node,),
-            _input=base._spec,
-            size=tuple(t._spec.shape),
-            stride=t._spec.strides,
-            offset=view.offset - offset_of(base),
-        )
+        base = t._view.base
+        if base is not None and base is not t and _has_history(t, base):
+            _new_history(t, t._view, base)
+
+
+def change_view(op, target: Tensor, attrs: tuple, name: str) -> Tensor:
+    """The in-place form of a view: `target` keeps its memory and gets another geometry. Its base
+    keeps its history. `name` is that of the node.
+    """
+    track = target._node is not None and grad_mode.get()
+    views = check(op, target, track, ())
+    made = op.public(target, *attrs)
+    node = made._node
+    if name is not None and node is not None and node.leaf is None:
+        node.__class__ = op.named_node_class(name)
+    offset, storage = made._view.offset, target._storage
+    target._array, target._spec = made._array, made._spec
+    view = getattr(target, "_view", None)
+    if view is None or view is FRESH:
+        target._view = View(offset, None)
+    else:
+        view.offset = offset
+    storage.version += 1
+    if track:
+        base = view_base(target)
+        _move_retained(target, node)
+        target._node = node
+        _refresh(base, getattr(storage, "views", None) or (), target)
+    elif views:
+        touched(views)
+    return target
+
+
+def rename(result: Tensor, name: str) -> None:
+    """Give the node of an op's result the name of another overload in torch."""
+    node = result._node
+    if node is not None and node.op is not None and node.leaf is None:
+        node.__class__ = node.op.named_node_class(name)
 
 
 def replace(target: Tensor, result: Tensor, op) -> Tensor:
     """Make `target` hold the values and the history of `result` (the general in-place form)."""
-    track = result._node is not None
-    check(op, target, track, ())
+    track = (result._node is not None or target._node is not None) and grad_mode.get()
+    views = check(op, target, track, ())
     run = runtime["OPS"]["copy_op"].kernel((result._spec,), (), (target._spec,))
     run(result._array, target._array)
     target._storage.version += 1
     if track:
         node = result._node
-        if result._spec.dtype is not target._spec.dtype:
+        if node is not None and result._spec.dtype is not target._spec.dtype:
             node = runtime["OPS"]["to_dtype_op"].make_node((node,), _input=result._spec)
         finish(target, node)
+    elif views:
+        touched(views)
     return target
 
 

@@ -57,6 +57,7 @@ class Op:
 
     generated = False  # pointwise ops: the room makes the launcher from the op
     is_view = False
+    overwrites = False  # its in-place form reads nothing of its first input
     expands = False  # its in-place form may write to an expanded tensor
     exclusive = False  # its in-place form takes no tensor that shares memory with the target
     several = False  # a view op of several views: its rule gives a list

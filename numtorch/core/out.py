@@ -2,18 +2,20 @@
 
 import warnings
 
-from . import generate
+from . import generate, inplace
 from .interp import runtime
 from .spec import Spec
 from .tape import grad_mode
-from .tensor import Tensor, View
+from .tensor import Tensor, View, offset_of
 
 
-def check_out(name: str, out, inputs) -> None:
-    """torch's conditions on an out= tensor."""
+def check_out(name: str, out, inputs, recorded: bool = True) -> None:
+    """torch's conditions on an out= tensor; `recorded`: whether the op has derivatives at all."""
     if not isinstance(out, Tensor):
         raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
-    if grad_mode.get() and any(getattr(t, "_node", None) is not None for t in (*inputs, out)):
+    if not recorded or not grad_mode.get():
+        return
+    if any(getattr(t, "_node", None) is not None for t in (*inputs, out)):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, "
             f"but one of the "
@@ -21,10 +23,11 @@ def check_out(name: str, out, inputs) -> None:
         )
 
 
-def resize(out: Tensor, shape) -> None:
-    """Give `out` another shape, with fresh memory where it has too little (its old values are not
-    kept).
+def resize(out: Tensor, result: Spec) -> None:
+    """Give `out` the shape and strides of a result, with fresh memory where it has too little (its
+    old values are not kept).
     """
+    shape = result.shape
     if out._spec.numel:
         warnings.warn(
             f"An output with one or more elements was resized since it had shape "
@@ -36,17 +39,22 @@ def resize(out: Tensor, shape) -> None:
             "tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
             stacklevel=3,
         )
-    spec = Spec.of(shape, out._spec.dtype, out._spec.device)
-    out._array = runtime["memory"](spec.device).allocator(spec)()
+    spec = Spec.of(shape, out._spec.dtype, out._spec.device, result.strides)
+    memory, storage, offset = runtime["memory"](spec.device), out._storage, offset_of(out)
+    view = getattr(out, "_view", None)
+    if (offset + spec.numel) * spec.dtype.itemsize <= storage.array.nbytes:
+        out._array = memory.view(storage.array, spec, offset)
+    else:
+        offset, view = 0, None
+        out._array = storage.array = memory.allocator(spec)()
     out._spec = spec
-    out._storage.array = out._array
-    out._view = View(0, None)
+    out._view = View(offset, view.base, view.creation) if view else View(offset, None)
 
 
 def write_out(op, out: Tensor, tensors: tuple, attrs: tuple) -> Tensor:
     """Run a pointwise op into `out`."""
     name = op.name.removesuffix("_op")
-    check_out(name, out, tensors)
+    check_out(name, out, tensors, op.vjp != {})
     for t in tensors:
         if not isinstance(t, Tensor) and not op.numbers:
             raise op.bad_argument(tensors)
@@ -55,15 +63,20 @@ def write_out(op, out: Tensor, tensors: tuple, attrs: tuple) -> Tensor:
         t._spec if isinstance(t, Tensor) else generate.weak(a)
         for t, a in zip(tensors, arrays, strict=True)
     ]
+    views = inplace.check(op, out, False, tensors)
+    if generate.reaches_twice(out._spec):
+        raise generate.errors.internal_overlap(name)
     result = op.infer(specs, attrs)
     if any(isinstance(t, Tensor) and t is not out and t._storage is out._storage for t in tensors):
         return to_out(op.direct(tensors, attrs), out, name)
     if result.shape != out._spec.shape:
         _check_dtype(name, result, out._spec)
-        resize(out, result.shape)
+        resize(out, result)
     run = op.into_plans[(out._spec, *specs, *attrs)]
     run(*arrays, out._array)
     out._storage.version += 1
+    if views:
+        inplace.touched(views)
     return out
 
 
@@ -80,6 +93,7 @@ def to_out(result: Tensor, out: Tensor, name: str, exact: bool = False) -> Tenso
     promotion.
     """
     check_out(name, out, (result,))
+    views = inplace.check(runtime["OPS"]["copy_op"], out, False, ())
     if exact and result._spec.dtype is not out._spec.dtype:
         raise RuntimeError(
             f"Expected out tensor to have dtype {result._spec.dtype}, but got {out._spec.dtype} "
@@ -92,12 +106,14 @@ def to_out(result: Tensor, out: Tensor, name: str, exact: bool = False) -> Tenso
             f"{out._spec.device} instead ({name})"
         )
     if out._spec.shape != result._spec.shape:
-        resize(out, result._spec.shape)
+        resize(out, result._spec)
     if generate.reaches_twice(out._spec):
         raise generate.errors.internal_overlap(name)
     run = runtime["OPS"]["copy_op"].kernel((result._spec,), (), (out._spec,))
     run(result._array, out._array)
     out._storage.version += 1
+    if views:
+        inplace.touched(views)
     return out
 
 

@@ -71,6 +71,35 @@ def overlaps_itself(shape, strides) -> bool:
     return False
 
 
+def dense_strides(shape, strides) -> tuple[int, ...]:
+    """Strides without gaps that keep a geometry's order of dimensions, as torch finds it: expanded
+    dimensions stay where they are.
+    """
+    order = list(reversed(range(len(shape))))  # the innermost dimension first
+
+    def compare(a, b) -> int:
+        if strides[a] == 0 or strides[b] == 0:
+            return 0
+        if strides[a] != strides[b]:
+            return 1 if strides[a] > strides[b] else -1
+        return int(shape[a] > shape[b])
+
+    for i in range(1, len(order)):
+        at = i
+        for j in reversed(range(i)):
+            found = compare(order[j], order[at])
+            if found > 0:
+                order[j], order[at] = order[at], order[j]
+                at = j
+            elif found < 0:
+                break
+    dense, step = [0] * len(shape), 1
+    for d in order:
+        dense[d] = step
+        step *= max(shape[d], 1)
+    return tuple(dense)
+
+
 def extent(shape, strides) -> int:
     """How many elements of memory a geometry spans from its first element."""
     if 0 in shape:

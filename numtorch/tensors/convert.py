@@ -5,9 +5,9 @@ import copy
 import numpy as np
 
 from ..backends import registry
-from ..core.batching import Batch
 from ..core import dtype as dtypes
 from ..core import errors, tape
+from ..core.batching import Batch
 from ..core.device import CPU, device, resolve
 from ..core.dtype import dtype
 from ..core.inference import is_inference

@@ -14,7 +14,7 @@ from ..core.spec import Spec
 from ..core.tensor import Tensor, wrap
 from ..ops.create import from_array
 from ..ops.index.masks import positions
-from ..ops.index.rows import check_mask, index_op, index_put_op
+from ..ops.index.rows import apart, check_mask, index_op, index_put_op
 from ..ops.pointwise.public import fill_
 from ..ops.view.basic import expand
 from ..ops.view.primitives import unsqueeze_op, view_op
@@ -289,6 +289,20 @@ def _number(spec, value):
     return value
 
 
+def _is_everything(index, ndim: int) -> bool:
+    """Whether an index is `...`, or nothing but `:`, so that no view needs to be made."""
+    items = index if index.__class__ is tuple else (index,)
+    if len(items) > max(ndim, 1) or not items:
+        return False
+    for i in items:
+        if i.__class__ is slice:
+            if not ndim or i.start is not None or i.stop is not None or i.step is not None:
+                return False
+        elif i is not Ellipsis:
+            return False
+    return True
+
+
 def setitem(self, index, value) -> None:
     """Write a number or a tensor, broadcast, into part of the tensor; repeated indices take the
     last value.
@@ -307,6 +321,8 @@ def setitem(self, index, value) -> None:
     kind = index.__class__
     if kind is int:
         target = select_first(self, index)
+    elif _is_everything(index, self._spec.ndim):
+        target = self
     elif (kind is slice and (found := slice_first(self, index)) is not None) or (
         (kind is slice or kind is tuple)
         and (found := basic(self, index if kind is tuple else (index,))) is not None
@@ -348,18 +364,14 @@ def _copy_into(target, value) -> None:
 
 def _write_at(target, tensors, value, number: bool) -> None:
     spec = target._spec
+    scalar = number or not value._spec.ndim
     if not number:
         if value._spec.device is not spec.device and not value._spec.ndim:
             value = value.to(spec.device)
         if value._spec.ndim and value._spec.shape[0] == 1:
             value = _without_ones(value)
-        if value._storage is target._storage:
-            value = value.clone()
-    if (
-        len(tensors) == 1
-        and tensors[0][1]._spec.dtype in MASKS
-        and (number or not value._spec.ndim)
-    ):
+        value = apart(target, value)
+    if len(tensors) == 1 and tensors[0][1]._spec.dtype in MASKS and scalar:
         dim, mask = tensors[0]
         _check_mask(target, mask, dim)
         mask = mask if mask._spec.dtype is dtypes.bool_ else mask != 0

@@ -1,8 +1,12 @@
 """What a tensor says about itself."""
 
+import warnings
+
 from ..core import tape
+from ..core.inference import is_inference
+from ..core.inplace import StaleView, history
 from ..core.shape import Size, wrap_dim
-from ..core.tensor import Storage, Tensor, View, offset_of
+from ..core.tensor import Storage, Tensor, View, new, offset_of
 
 
 class UntypedStorage:
@@ -106,16 +110,12 @@ def is_same_size(self, other) -> bool:
     return self._spec.shape == other._spec.shape
 
 
-def is_inference(self) -> bool:
-    """Whether the tensor was made under inference_mode."""
-    return getattr(self, "_inference", False)
-
-
 def set_requires_grad(self, value) -> None:
     """Start or stop recording what is computed from this leaf."""
     if not isinstance(value, bool):
         raise RuntimeError(f"requires_grad must be a bool, but got {type(value).__name__}")
-    if self._node is not None and self._node.leaf is None:
+    node = self._node
+    if node is not None and node.leaf is None:
         if not value:
             raise RuntimeError(
                 "you can only change requires_grad flags of leaf variables. If you want to use a "
@@ -124,15 +124,41 @@ def set_requires_grad(self, value) -> None:
             )
         return
     if value and not self._spec.dtype.is_floating_point:
-        raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
-    if value and getattr(self, "_inference", False) and not tape.inference_mode.get():
+        raise RuntimeError("only Tensors of floating point dtype can require gradients")
+    if value and is_inference(self) and not tape.inference_mode.get():
         raise RuntimeError(
             "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed."
         )
-    if value and self._node is None:
+    if value == (node.__class__ is tape.AccumulateGrad):
+        return
+    base = get_base(self)
+    if value:
         self._node = tape.new_leaf(self)
-    elif not value:
-        self._node = None
+    else:  # a view requires grad as long as its base does
+        self._node = tape.UNRECORDED if base is not None and base._node is not None else None
+    if base is None:
+        requires_as_base(self)
+
+
+def assign_requires_grad(self, value) -> None:
+    """Start or stop recording what is computed from this leaf."""
+    if value is True and not self._spec.dtype.is_floating_point:
+        raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+    if value is True and not tape.is_leaf(self):
+        raise RuntimeError("you can only change requires_grad flags of leaf variables.")
+    set_requires_grad(self, value)
+
+
+def requires_as_base(base) -> None:
+    """Let views without a history of their own require grad if their base does."""
+    for ref in getattr(base._storage, "views", None) or ():
+        t = ref()
+        if t is not None and t is not base and t._view.base is base and not is_inference(t):
+            node = history.__get__(t)
+            if base._node is None and isinstance(node, tape.Unrecorded):
+                t._node = None
+            elif base._node is not None and node is None:
+                t._node = tape.UNRECORDED
 
 
 def requires_grad_(self, requires_grad=True):
@@ -143,7 +169,19 @@ def requires_grad_(self, requires_grad=True):
 
 def get_grad(self):
     """The gradient that backward() has added up here, None before."""
-    return getattr(self, "_grad", None)
+    found = getattr(self, "_grad", None)
+    if found is None:
+        node = history.__get__(self)
+        if node is not None and node.leaf is None and not self.retains_grad:
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its "
+                ".grad attribute won't be populated during autograd.backward(). If you indeed want "
+                "the .grad field to be populated for a non-leaf Tensor, use .retain_grad() on the "
+                "non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you "
+                "access the leaf Tensor instead.",
+                stacklevel=2,
+            )
+    return found
 
 
 def set_grad(self, value) -> None:
@@ -160,8 +198,8 @@ def set_grad(self, value) -> None:
         if given.dtype is not mine.dtype:
             raise RuntimeError(
                 f"attempting to assign a gradient with dtype '{given.dtype}' to a tensor with "
-                f"dtype '{mine.dtype}'. Please ensure that the gradient and the tensor have the "
-                "same dtype"
+                f"grad_dtype '{mine.dtype.type_name.removesuffix('Tensor')}'. The gradient must "
+                "match the tensor's grad_dtype (defaults to the tensor's dtype)."
             )
         if given.device is not mine.device:
             raise RuntimeError(
@@ -194,8 +232,18 @@ def set_data(self, value) -> None:
     """Let this tensor use another's memory; it stays the same leaf."""
     if not isinstance(value, Tensor):
         raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
-    self._array, self._spec, self._storage = value._array, value._spec, value._storage
-    self._view = View(offset_of(value), None)
+    if self._node is not None and not value._spec.dtype.is_floating_point:
+        raise RuntimeError(
+            "data set to a tensor that requires gradients must be floating point or complex dtype"
+        )
+    if value._storage.array is self._storage.array and value._spec is self._spec:
+        return
+    view, storage = getattr(self, "_view", None), new(Storage)
+    storage.array, storage.version = value._storage.array, self._storage.version
+    storage.views = None
+    offset = offset_of(value)
+    self._array, self._spec, self._storage = value._array, value._spec, storage
+    self._view = View(offset, view.base, view.creation) if view else View(offset, None)
 
 
 def get_grad_fn(self):
@@ -204,10 +252,22 @@ def get_grad_fn(self):
     return None if node is None or node.leaf is not None else node.function
 
 
+def get_version(self) -> int:
+    """How often the memory was changed in place."""
+    if is_inference(self):
+        raise RuntimeError("Inference tensors do not track version counter.")
+    return self._storage.version
+
+
 def get_base(self):
     """The tensor that this one is a differentiable view of."""
     view = getattr(self, "_view", None)
-    return None if view is None else view.base
+    return None if view is None or is_inference(self) else view.base
+
+
+def is_view(self) -> bool:
+    """Whether the tensor is a view that autograd knows as one: detached views are not."""
+    return get_base(self) is not None
 
 
 PROPERTIES = {
@@ -233,17 +293,15 @@ PROPERTIES = {
         lambda self: 0 if self._node is None else self._node.output_nr, doc="Output of grad_fn."
     ),
     "requires_grad": property(
-        lambda self: self._node is not None, set_requires_grad, doc=set_requires_grad.__doc__
+        lambda self: self._node is not None, assign_requires_grad, doc=set_requires_grad.__doc__
     ),
     "grad": property(get_grad, set_grad, lambda self: set_grad(self, None), doc=get_grad.__doc__),
     "data": property(get_data, set_data, doc=get_data.__doc__),
     "grad_fn": property(get_grad_fn, doc=get_grad_fn.__doc__),
     "_base": property(get_base, doc=get_base.__doc__),
-    "_version": property(
-        lambda self: self._storage.version, doc="How often the memory was changed in place."
-    ),
+    "_version": property(get_version, doc=get_version.__doc__),
     "retains_grad": property(
-        tape.retains_grad,
+        lambda self: self.__class__ is not StaleView and tape.retains_grad(self),
         doc="Whether retain_grad() was called on a non-leaf.",
     ),
 }
@@ -265,6 +323,7 @@ METHODS = {
     "get_device": get_device,
     "is_same_size": is_same_size,
     "is_inference": is_inference,
+    "_is_view": is_view,
     "requires_grad_": requires_grad_,
 }
 FUNCTIONS = {

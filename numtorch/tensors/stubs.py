@@ -35,7 +35,6 @@ class Tensor:
     __array_priority__: builtins.int
     _array: Any
     _grad: Any
-    _inference: builtins.bool
     _memory: Storage
     _node: Any
     _spec: Spec

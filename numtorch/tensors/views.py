@@ -45,11 +45,12 @@ def known(t, result, storage: Storage, first: int) -> Tensor:
         view.offset, view.base = first, t
     else:
         view.offset, view.base = first + parent.offset, t if parent.base is None else parent.base
-    if grad_on():
-        view.creation = ""
-        register_view(storage, result)
-    else:
-        view.creation = "no_grad"
+    view.creation = "" if parent is None else parent.creation
+    if not grad_on() and view.creation != "inference":
+        view.creation = "inference" if tape.inference_mode.get() else "no_grad"
+    if t._node is not None:
+        result._node = tape.UNRECORDED
+    register_view(storage, result)
     return result
 
 
@@ -180,6 +181,8 @@ def chain(t, items):
             dim += ndim - used
             continue
         dim += 1
+    if result is t and len(items) == 1 and items[0].__class__ is slice:
+        return slice_op(t, 0, 0, t._spec.shape[0], 1)
     return alias_op(t) if result is t else result
 
 
@@ -333,6 +336,8 @@ def rows_of(t):
         row = new(Tensor)
         row._spec, row._node, row._array, row._memory = row_spec, None, array, storage
         found.append(known(t, row, storage, i * step))
-        if not row._view.creation:
-            row._view.creation = "multi"  # torch forbids changing one of several views in place
+        if row._view.creation != "inference":
+            row._view.creation = (
+                "multi" if grad_on() else "no_grad"
+            )  # torch forbids changing one of several
     return found

@@ -115,7 +115,7 @@ def test_version_counter():
         RuntimeError,
         match=r"modified by an inplace operation: \[torch.FloatTensor \[2\]\], which is output 0 "
         r"of "
-        r"AddBackward0, is at version 1; expected version 0 instead",
+        r"Add, is at version 1; expected version 0 instead",
     ):
         z.sum().backward()
     w = x * 2

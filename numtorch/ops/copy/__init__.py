@@ -4,7 +4,8 @@ from ...core import batching, generate
 from ...core.dtype import dtype as dtype_class
 from ...core.interp import runtime
 from ...core.op import primitive
-from ...core.shape import broadcast_shapes, is_dense
+from ...core.shape import broadcast_shapes, dense_strides, is_dense
+from ...core.tangents import linear
 from ...core.tensor import Tensor
 from ..pointwise.define import reduce_to
 
@@ -29,11 +30,14 @@ contiguous_format, preserve_format = (
 
 
 def _preserved(input):
-    """torch's preserve_format: a dense tensor keeps its order of dimensions."""
-    return input if input.contiguous or is_dense(input.shape, input.strides) else input.like()
+    """torch's preserve_format: a tensor keeps its order of dimensions."""
+    if input.contiguous or is_dense(input.shape, input.strides):
+        return input
+    return input.strided(input.shape, dense_strides(input.shape, input.strides))
 
 
 @primitive(
+    jvp=linear,
     vmap=batching.leading,
     vjp={"input": lambda g: g},
     aliasing=True,
@@ -45,13 +49,16 @@ def copy_op(input):
     return _preserved(input)
 
 
-@primitive(vmap=batching.leading, vjp={"input": lambda g: g}, node_name="CloneBackward0")
+@primitive(
+    jvp=linear, vmap=batching.leading, vjp={"input": lambda g: g}, node_name="CloneBackward0"
+)
 def contiguous_op(input):
     """A copy in row-major order. (...) -> (...)"""
     return input.like()
 
 
 @primitive(
+    jvp=linear,
     vmap=batching.leading,
     vjp={"input": lambda g, _input: to_dtype_op(g, _input.dtype)},
     node_name="ToCopyBackward0",
@@ -99,6 +106,7 @@ def copy_(input, src, non_blocking=False):
 
 
 @primitive(
+    jvp=linear,
     vmap=batching.pointwise,
     vjp={"input": lambda g: runtime["zeros_like"](g), "src": lambda g, _src: reduce_to(g, _src)},
     aliasing=True,

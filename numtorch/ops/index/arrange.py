@@ -5,6 +5,7 @@ from ...core.batching import along, leading
 from ...core.generate import stub
 from ...core.op import primitive
 from ...core.shape import as_index, as_sizes, wrap_dim, wrap_dims
+from ...core.tangents import linear
 from ...core.tensor import Tensor, offset_of
 from ..copy import contiguous, contiguous_op
 from ..create import ones
@@ -25,7 +26,9 @@ ROOM = "numtorch.ops.index"
 
 
 # -- flip, roll ------------------------------------------------------------------------------------
-@primitive(vmap=along("dims"), vjp={"input": lambda g, dims: flip_op(g, dims)}, module=ROOM)
+@primitive(
+    jvp=linear, vmap=along("dims"), vjp={"input": lambda g, dims: flip_op(g, dims)}, module=ROOM
+)
 def flip_op(input, *, dims):
     """Dimensions read backwards. (...) -> (...)"""
     return input.like()
@@ -72,7 +75,7 @@ def rot90(input, k=1, dims=(0, 1)):
     return transpose(flip_op(input, (second if k == 1 else first,)), first, second)
 
 
-@primitive(vmap=along("dims"),
+@primitive(jvp=linear, vmap=along("dims"),
     vjp={"input": lambda g, shifts, dims: roll_op(g, tuple(-s for s in shifts), dims)}, module=ROOM
 )  # fmt: skip
 def roll_op(input, *, shifts, dims):
@@ -107,7 +110,7 @@ def roll(input, shifts, dims=None):
 
 
 # -- triangles -------------------------------------------------------------------------------------
-@primitive(vmap=leading,
+@primitive(jvp=linear, vmap=leading,
     vjp={"input": lambda g, diagonal, upper: triangle_op(g, diagonal, upper)}, aliasing=True,
     module=ROOM, node_name="TrilBackward0",
 )  # fmt: skip
@@ -167,7 +170,7 @@ def triu_indices(row, col, offset=0, *, dtype=None, device=None, layout=None):
 
 
 # -- diagonals -------------------------------------------------------------------------------------
-@primitive(vmap=batching.diag_embed,
+@primitive(jvp=linear, vmap=batching.diag_embed,
     vjp={"input": lambda g, offset, dim1, dim2: contiguous_op(diagonal(g, offset, dim1, dim2))},
     module=ROOM
 )  # fmt: skip
@@ -316,7 +319,11 @@ def _sum_each(g, _input, dim, repeats):
 
 
 @primitive(
-    vmap=along("dim"), vjp={"input": _sum_each}, module=ROOM, node_name="RepeatInterleaveBackward0"
+    jvp=linear,
+    vmap=along("dim"),
+    vjp={"input": _sum_each},
+    module=ROOM,
+    node_name="RepeatInterleaveBackward0",
 )
 def repeat_each_op(input, *, dim, repeats):
     """Each index of a dimension `repeats` times. (.., n, ..) -> (.., n * repeats, ..)"""

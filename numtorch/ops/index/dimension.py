@@ -5,6 +5,7 @@ from ...core.generate import stub
 from ...core.inplace import replace
 from ...core.op import primitive
 from ...core.shape import wrap_dim
+from ...core.tangents import linear
 from ...core.tensor import Tensor
 from . import batching
 from .rows import LONG_OR_INT, apart, before, deliver, fresh, index_backward_op, type_word
@@ -17,7 +18,7 @@ def _without(shape, dim):
     return [n for d, n in enumerate(shape) if d != dim]
 
 
-@primitive(vmap=batching.index_select,
+@primitive(jvp=linear, vmap=batching.index_select,
     vjp={"input": lambda g, _input, index, dim: index_select_backward_op(g, index,
     tuple(_input.shape), dim)}, module=ROOM,
 )  # fmt: skip
@@ -37,6 +38,7 @@ def index_select_op(input, index, *, dim):
 
 
 @primitive(
+    jvp=linear,
     vmap=batching.index_select_backward,
     vjp={"grad": lambda g, index, dim: index_select_op(g, index, dim)},
     module=ROOM,
@@ -96,6 +98,7 @@ def _add_source(g, index, _source, dim, alpha):
 
 
 @primitive(
+    jvp=linear,
     vmap=batching.index_rows,
     vjp={"input": lambda g: g, "source": _add_source},
     aliasing=True,
@@ -159,7 +162,7 @@ def _check_copy(input, index, source, dim) -> None:
         )
 
 
-@primitive(vmap=batching.index_rows,
+@primitive(jvp=linear, vmap=batching.index_rows,
     vjp={
         "input": lambda g, index, dim: index_fill_op(g, index, 0, dim),
         "source": lambda g, index, _source, dim: _rows_of(g, index, _source, dim),
@@ -187,7 +190,7 @@ def index_copy_(input, dim, index, source):
     return _copy_in_place(input, index, apart(input, source), wrap_dim(dim, input._spec.ndim))
 
 
-@primitive(vmap=batching.index_rows,
+@primitive(jvp=linear, vmap=batching.index_rows,
     vjp={
         "input": lambda g, index, dim: index_fill_op(g, index, 0, dim),
         "value": lambda g, index, _value, dim: _filled_sum(g, index, dim),
@@ -288,7 +291,7 @@ def _flat(input, index, name):
     return input.reshape(-1)
 
 
-@primitive(vmap=batching.take,
+@primitive(jvp=linear, vmap=batching.take,
     vjp={"input": lambda g, _input, index: index_backward_op[1](g, index, _input.shape, (0,))},
     module=ROOM,
 )  # fmt: skip

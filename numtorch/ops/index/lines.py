@@ -11,6 +11,7 @@ from ...core.inplace import replace
 from ...core.interp import runtime
 from ...core.op import primitive
 from ...core.shape import broadcast_shapes, wrap_dim
+from ...core.tangents import linear
 from ...core.tensor import Tensor
 from ..view.primitives import slice_backward_op
 from . import batching
@@ -21,7 +22,7 @@ ROOM = "numtorch.ops.index"
 
 
 # -- gather ----------------------------------------------------------------------------------------
-@primitive(vmap=batching.lines,
+@primitive(jvp=linear, vmap=batching.lines,
     vjp={"input": lambda g, _input, index, dim: gather_backward_op(g, index, tuple(_input.shape),
     dim)}, module=ROOM
 )  # fmt: skip
@@ -42,7 +43,10 @@ def gather_op(input, index, *, dim):
 
 
 @primitive(
-    vmap=batching.lines, vjp={"grad": lambda g, index, dim: gather_op(g, index, dim)}, module=ROOM
+    jvp=linear,
+    vmap=batching.lines,
+    vjp={"grad": lambda g, index, dim: gather_op(g, index, dim)},
+    module=ROOM,
 )
 def gather_backward_op(grad, index, *, size, dim):
     """Zeros to which values are added along a dimension. (.., J, ..), (.., J, ..) -> size"""
@@ -217,7 +221,7 @@ def scatter_(input, dim, index, src=None, *, value=None, reduce=None):
     )
 
 
-@primitive(vmap=batching.lines,
+@primitive(jvp=linear, vmap=batching.lines,
     vjp={"input": lambda g: g, "src": lambda g, index, _src, dim: _of_src(g, index, _src, dim)},
     aliasing=True, module=ROOM,
 )  # fmt: skip

@@ -115,16 +115,16 @@ def _index_put(input, values, *indices, dims, accumulate):
     return fresh(input)
 
 
-index_op = counted("index", ROOM, ("input",), "index", ("dims",), _index_vjp, vmap=batching.index)(
-    _index
-)
+index_op = counted(
+    "index", ROOM, ("input",), "index", ("dims",), _index_vjp, jvp=linear, vmap=batching.index
+)(_index)
 index_backward_op = counted(
     "index_backward", ROOM, ("grad",), "index", ("size", "dims"), _backward_vjp,
-    vmap=batching.index_backward,
+    jvp=linear, vmap=batching.index_backward,
 )(_index_backward)  # fmt: skip
 index_put_op = counted(
     "index_put", ROOM, ("input", "values"), "index", ("dims", "accumulate"), _put_vjp, numbers=True,
-    aliasing=True, vmap=batching.index_put
+    aliasing=True, jvp=linear, vmap=batching.index_put
 )(_index_put)  # fmt: skip
 
 

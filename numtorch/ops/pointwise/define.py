@@ -19,7 +19,7 @@ from ...core import generate
 from ...core.batching import pointwise as pointwise_rule
 from ...core.interp import runtime
 from ...core.op import OPS, Op
-from ...core.shape import broadcast_shapes, collapse, expanded_strides
+from ...core.shape import broadcast_shapes, collapse, dense_strides, expanded_strides
 from ...core.spec import Spec
 from ...core.tape import grad_mode
 from ...core.tensor import Tensor
@@ -197,13 +197,7 @@ class Pointwise(Op):
         """
         full = [s for s in specs if s.shape == shape and not s.weak]
         if full and not full[0].contiguous and all(s.strides == full[0].strides for s in full):
-            strides = full[0].strides
-            order = sorted(range(len(shape)), key=lambda i: -strides[i])
-            dense, step = [0] * len(shape), 1
-            for i in reversed(order):
-                dense[i] = step
-                step *= max(shape[i], 1)
-            return Spec.of(shape, dtype, device, tuple(dense))
+            return Spec.of(shape, dtype, device, dense_strides(shape, full[0].strides))
         return Spec.of(shape, dtype, device)
 
     # -- kernels -----------------------------------------------------------------------------------

@@ -241,7 +241,13 @@ def masked_fill(input, mask, value):
 def masked_fill_(input, mask, value):
     """`masked_fill` in place."""
     _check_masked_fill(input, mask, value)
-    return _masked_fill_(input, mask, value)
+    return _masked_fill_(input, mask, _apart(input, value))
+
+
+def _apart(input, value):
+    """A value that is read before the memory it lies in is written to."""
+    shared = isinstance(value, Tensor) and value._storage is input._storage
+    return value.clone() if shared else value
 
 
 _masked_fill_ = in_place(compare.masked_fill_op)
@@ -260,7 +266,7 @@ def fill_(input, value):
             f"fill_ only supports 0-dimension value tensor but got tensor with {value._spec.ndim} "
             f"dimensions."
         )
-    return _fill_(input, value)
+    return _fill_(input, _apart(input, value))
 
 
 def zero_(input):

@@ -3,6 +3,7 @@
 from ...core import shape as shapes
 from ...core.batching import along, leading
 from ...core.op import primitive, view_primitive
+from ...core.tangents import linear
 from . import batching
 from .strided import as_strided_backward_op
 
@@ -144,6 +145,7 @@ def slice_op(input, *, dim, start, length, step):
 
 
 @primitive(
+    jvp=linear,
     vmap=batching.placed,
     vjp={
         "grad": lambda g, _grad, dim, start, step: slice_op(g, dim, start, _grad.shape[dim], step)

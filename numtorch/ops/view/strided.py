@@ -5,6 +5,7 @@ history.
 from ...core.inplace import view_base
 from ...core.op import primitive, view_primitive
 from ...core.shape import extent, is_dense
+from ...core.tangents import linear
 from ...core.tensor import offset_of
 from . import batching
 
@@ -66,6 +67,7 @@ def as_strided_op(input, *, size, stride, offset):
 
 
 @primitive(
+    jvp=linear,
     vmap=batching.strided_back,
     vjp={
         "grad": lambda g, size, stride, offset: as_strided_op(g.contiguous(), size, stride, offset)
@@ -97,6 +99,7 @@ def _scatter_src(g, _input, size, stride, offset):
 
 
 @primitive(
+    jvp=linear,
     vmap=batching.strided_scatter,
     vjp={"input": _scatter_input, "src": _scatter_src},
     node_name="AsStridedScatterBackward0",
