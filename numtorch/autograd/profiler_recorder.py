@@ -119,22 +119,20 @@ class Recorder:
     # -- ops ---------------------------------------------------------------------------------------
     def process(self, op, tensors: tuple, attrs: tuple, target):
         """Run an op, and write down that it ran."""
-        on_device = self.new_event is not None and any(
-            isinstance(t, Tensor) and t._spec.device.type == "cuda" for t in tensors
-        )
+        gpu = None if self.new_event is None else _gpu(tensors)
         record = self.open(name_of(op, tensors, target))
         if self.shapes:
             record.shapes = [list(t.shape) if isinstance(t, Tensor) else [] for t in tensors]
             record.shapes += [[] for _ in attrs]
             record.inputs = [[] if isinstance(t, Tensor) else t for t in tensors] + list(attrs)
-        before = self._device_event() if on_device else None
+        before = None if gpu is None else self._device_event()
         record.start = time.perf_counter_ns()
         try:
             result = interp.dispatch(op, tensors, attrs, target)
         finally:
             self.close(record)
-            if on_device:
-                record.device_events = before, self._device_event(), tensors[0]._spec.device.index
+            if gpu is not None:
+                record.device_events = before, self._device_event(), gpu
         self._describe(record, op, tensors, attrs, target, result)
         return result
 
@@ -191,6 +189,12 @@ class Recorder:
         finally:
             self.close(inner)
             self.close(outer)
+
+
+def _gpu(tensors: tuple) -> int | None:
+    """The number of the GPU that an op runs on, if it does."""
+    devices = [t._spec.device for t in tensors if isinstance(t, Tensor)]
+    return next((d.index or 0 for d in devices if d.type == "cuda"), None)
 
 
 def call_stack(depth: int) -> list[str]:

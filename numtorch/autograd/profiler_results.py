@@ -39,7 +39,7 @@ def events(recorder: Recorder, use_device) -> list[FunctionEvent]:
         )
         if r.device_events is not None:
             first, last, index = r.device_events
-            event.append_kernel(r.name, index or 0, first.elapsed_time(last) * 1e3)
+            event.append_kernel(r.name, index, first.elapsed_time(last) * 1e3)
             event.is_legacy = True
         if parent is not None:
             event.set_cpu_parent(parent)
@@ -132,11 +132,11 @@ def _kernel(recorder, number: int, r: Record) -> dict:
         "ph": "X",
         "cat": "kernel",
         "name": r.name,
-        "pid": index or 0,
+        "pid": index,
         "tid": 0,
         "ts": recorder.first_event.elapsed_time(first) * 1e3,
         "dur": first.elapsed_time(last) * 1e3,
-        "args": {"External id": number + 1, "device": index or 0, "stream": 0},
+        "args": {"External id": number + 1, "device": index, "stream": 0},
     }
 
 
