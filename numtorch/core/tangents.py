@@ -11,8 +11,9 @@ from .tensor import Tensor
 def _inputs(op):
     """The positions of the inputs that have a derivative."""
     found = set()
-    for names, _ in op.vjp_entries():
-        found.update((names,) if isinstance(names, str) else names)
+    for names, derivative in op.vjp_entries():
+        if derivative is not None:
+            found.update((names,) if isinstance(names, str) else names)
     return {i for i, name in enumerate(op.tensors) if name in found}
 
 
@@ -51,6 +52,21 @@ def bilinear(op, tangents, tensors, attrs, results, k):
     return total
 
 
-def _zero(t: Tensor) -> Tensor:
-    """Zeros of a tensor's shape; those of a view-making op must be a tensor with as much memory."""
-    return runtime["zeros_like"](t)
+def added_product(op, tangents, tensors, attrs, results, k):
+    """beta * input + alpha * a @ b."""
+    added, a, b = tensors
+    of_added, of_a, of_b = tangents
+    total = None
+    for x, y in ((of_a, b), (a, of_b)):
+        if x is not None and y is not None:
+            start = _zero(results) if of_added is None else of_added
+            given = (start, x, y) if total is None else (total, x, y)
+            values = attrs if total is None else (1, attrs[1])
+            total = dispatch(op, given, values, None)
+    if total is None:
+        return (of_added * attrs[0]).expand(results._spec.shape)
+    return total
+
+
+def _zero(t):
+    return runtime["zeros_like"](t) if isinstance(t, Tensor) else 0

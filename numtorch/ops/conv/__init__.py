@@ -11,6 +11,7 @@ import functools
 from ...core import errors
 from ...core.op import primitive
 from ...core.shape import as_index
+from ...core.tangents import bilinear
 from ...core.tensor import Tensor
 from . import batching, layout
 from .checks import check_bias, check_dtypes, check_sizes, check_weight, output_size
@@ -21,6 +22,7 @@ METHODS: dict = {}
 
 
 @primitive(
+    jvp=bilinear,
     vmap=batching.forward,
     node_name="ConvolutionBackward0",
     vjp={
@@ -48,6 +50,7 @@ def convolution_op(input, weight, bias=None, *, stride, padding, dilation, group
 
 
 @primitive(
+    jvp=bilinear,
     vmap=batching.forward,
     node_name="ConvolutionInputGradBackward0",
     vjp={
@@ -69,6 +72,7 @@ def convolution_input_grad(grad, weight, *, size, stride, padding, dilation, gro
 
 
 @primitive(
+    jvp=bilinear,
     vmap=batching.weight_grad,
     node_name="ConvolutionWeightGradBackward0",
     vjp={

@@ -4,6 +4,7 @@ from ...core import dtype as dtypes
 from ...core import errors, generate
 from ...core.batching import leading
 from ...core.op import primitive
+from ...core.tangents import linear
 from ...core.tape import grad_mode
 from ...core.tensor import Tensor
 from . import batching
@@ -23,6 +24,7 @@ def check_indices(indices, name: str, argument: str = "indices") -> None:
 
 # -- primitives ----------------------------------------------------------------------------------
 @primitive(
+    jvp=linear,
     vmap=batching.look_up,
     vjp={
         "weight": lambda g, indices, _weight, padding_idx, by_freq: embedding_backward_op(
@@ -46,6 +48,7 @@ def embedding_op(weight, indices, *, padding_idx, by_freq, scaled):
 
 
 @primitive(
+    jvp=linear,
     vmap=batching.add_up,
     vjp={
         "grad": lambda g, indices, padding_idx, by_freq: embedding_op(

@@ -6,6 +6,7 @@ from ...core.generate import reaches_twice
 from ...core.inplace import partly_overlaps, saved_copy
 from ...core.out import to_out
 from ...core.shape import broadcast_shapes, extent, is_dense
+from ...core.tangents import linear
 from ...core.tape import grad_mode
 from ...core.tensor import Tensor, offset_of
 from ..pointwise.define import reduce_to

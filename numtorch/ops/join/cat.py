@@ -12,6 +12,7 @@ from ...core.generate import reaches_twice
 from ...core.interp import runtime
 from ...core.out import check_out, to_out
 from ...core.shape import wrap_dim
+from ...core.tangents import linear
 from ...core.tensor import Tensor
 from ..copy import to_dtype
 from ..index.counted import counted, derivative
@@ -131,8 +132,10 @@ def _cat_batch(call: Call):
     return cat(kept, call.attrs["dim"] + 1)
 
 
-cat_op = counted("cat", ROOM, (), "tensor", ("dim",), _cat_vjp, vmap=_cat_batch)(_cat)
-stack_op = counted("stack", ROOM, (), "tensor", ("dim",), _stack_vjp, vmap=_stack_batch)(_stack)
+cat_op = counted("cat", ROOM, (), "tensor", ("dim",), _cat_vjp, jvp=linear, vmap=_cat_batch)(_cat)
+stack_op = counted(
+    "stack", ROOM, (), "tensor", ("dim",), _stack_vjp, jvp=linear, vmap=_stack_batch
+)(_stack)
 
 
 def checked_list(tensors, name):

@@ -5,6 +5,7 @@ import math
 from ...core import generate, inplace
 from ...core.op import primitive
 from ...core.out import to_out
+from ...core.tangents import added_product
 from ..pointwise.define import reduce_to
 from . import batching
 from .product import (
@@ -52,7 +53,7 @@ def same_dtype(input, mat2) -> None:
         raise RuntimeError(f"self and mat2 must have the same dtype, but got {given}")
 
 
-@primitive(vmap=batching.addmm,
+@primitive(jvp=added_product, vmap=batching.addmm,
     vjp={
         "input": lambda g, _input, beta: reduce_to(scaled(g, beta), _input),
         "mat1": lambda g, mat2, alpha: scaled(mm_op(g, mat2, False, True), alpha),
@@ -76,7 +77,7 @@ def addmm_op(input, mat1, mat2, *, beta, alpha):
     return mm_op.op.rule(mat1, mat2, ta=False, tb=False)
 
 
-@primitive(vmap=batching.baddbmm,
+@primitive(jvp=added_product, vmap=batching.baddbmm,
     vjp={
         "input": lambda g, _input, beta: reduce_to(scaled(g, beta), _input),
         "batch1": lambda g, batch2, alpha: scaled(bmm_op(g, batch2, False, True), alpha),
@@ -101,7 +102,7 @@ def baddbmm_op(input, batch1, batch2, *, beta, alpha):
     return out
 
 
-@primitive(vmap=batching.addmv,
+@primitive(jvp=added_product, vmap=batching.addmv,
     vjp={
         "input": lambda g, _input, beta: reduce_to(scaled(g, beta), _input),
         "mat": lambda g, vec, alpha: scaled(g.unsqueeze(1) * vec, alpha),

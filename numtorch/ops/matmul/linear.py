@@ -2,6 +2,7 @@
 
 from ...core.op import primitive
 from ...core.out import to_out
+from ...core.tangents import linear as linear_tangent
 from ..pointwise.define import reduce_to
 from . import batching
 from .added import check_expands, same_dtype
@@ -9,12 +10,22 @@ from .einsum import einsum
 from .product import ROOM, matmul, mm_op, product_shape, rows_op, scalar_type, tensors
 
 
-@primitive(vmap=batching.column_sum,
+@primitive(jvp=linear_tangent, vmap=batching.column_sum,
     vjp={"input": lambda g, _input: g.expand(_input.shape)}, node_name="SumBackward1", module=ROOM
 )  # fmt: skip
 def column_sum_op(input):
     """The sum over all dimensions but the last. (..., N) -> (N,)"""
     return input.like(shape=input.shape[-1:])
+
+
+def _tangent(op, tangents, tensors, attrs, result, k):
+    x, weight, _ = tensors
+    of_x, of_weight, total = tangents
+    for a, b in ((of_x, weight), (x, of_weight)):
+        if a is not None and b is not None:
+            part = rows_op(a, b, False, True)
+            total = part if total is None else total + part
+    return total.expand(result._spec.shape)
 
 
 def bias_gradient(g, bias):
@@ -39,7 +50,7 @@ def _rule(input, weight, bias):
     return input.like(shape=shape)
 
 
-@primitive(vmap=batching.linear,
+@primitive(jvp=_tangent, vmap=batching.linear,
     vjp={
         "input": lambda g, weight: mm_op(g, weight, False, False),
         "weight": lambda g, input: mm_op(g, input, True, False),
@@ -52,7 +63,7 @@ def linear_op(input, weight, bias):
     return _rule(input, weight, bias)
 
 
-@primitive(vmap=batching.linear,
+@primitive(jvp=_tangent, vmap=batching.linear,
     vjp={
         "input": lambda g, weight: rows_op(g, weight, False, False),
         "weight": lambda g, input: rows_op(g, input, True, False),

@@ -10,6 +10,7 @@ from ...core import errors
 from ...core.op import primitive
 from ...core.out import to_out
 from ...core.shape import broadcast_shapes
+from ...core.tangents import bilinear
 from ...core.tensor import Tensor
 from ..pointwise.define import reduce_to
 from . import batching
@@ -84,6 +85,7 @@ def right(op, g, mat1, ta, tb):
 
 
 @primitive(
+    jvp=bilinear,
     vmap=batching.mm,
     vjp={
         "mat1": lambda g, mat2, ta, tb: left(mm_op, g, mat2, ta, tb),
@@ -104,6 +106,7 @@ def mm_op(mat1, mat2, *, ta, tb):
 
 
 @primitive(
+    jvp=bilinear,
     vmap=batching.rows,
     vjp={
         "mat1": lambda g, mat2, ta, tb: left(rows_op, g, mat2, ta, tb),
@@ -123,6 +126,7 @@ def rows_op(mat1, mat2, *, ta, tb):
 
 
 @primitive(
+    jvp=bilinear,
     vmap=batching.mv,
     vjp={
         "input": lambda g, vec: g.unsqueeze(-1) * vec,
@@ -146,6 +150,7 @@ def mv_op(input, vec):
 
 
 @primitive(
+    jvp=bilinear,
     vmap=batching.dot,
     vjp={"input": lambda g, tensor: g * tensor, "tensor": lambda g, input: g * input},
     node_name="DotBackward0",
@@ -196,6 +201,7 @@ def _check_batches(input, mat2) -> None:
 
 
 @primitive(
+    jvp=bilinear,
     vmap=batching.many,
     vjp={
         "input": lambda g, mat2, ta, tb: left(bmm_op, g, mat2, ta, tb),
@@ -224,6 +230,7 @@ def bmm_op(input, mat2, *, ta, tb):
 
 
 @primitive(
+    jvp=bilinear,
     vmap=batching.many,
     vjp={
         "input": lambda g, _input, mat2, ta, tb: reduce_to(

@@ -8,6 +8,7 @@ import functools
 from ...core.batching import Call
 from ...core.op import primitive
 from ...core.shape import as_index
+from ...core.tangents import linear
 from ...core.tensor import Tensor
 
 __all__: list[str] = []
@@ -26,6 +27,11 @@ def _padded(shape, widths):
     return [n + a + b for n, (a, b) in zip(shape, widths, strict=True)]
 
 
+def _tangent(op, tangents, tensors, attrs, result, k):
+    widths, mode, _ = attrs
+    return pad_op(tangents[0], widths, mode, 0.0)
+
+
 def _batch(call: Call):
     changed = {"widths": ((0, 0), *call.attrs["widths"])}
     if "size" in call.attrs:
@@ -33,7 +39,7 @@ def _batch(call: Call):
     return call.run(*call.tensors, **changed)
 
 
-@primitive(vmap=_batch, vjp={"input": _pad_vjp}, node_name="ConstantPadNdBackward0")
+@primitive(jvp=_tangent, vmap=_batch, vjp={"input": _pad_vjp}, node_name="ConstantPadNdBackward0")
 def pad_op(input, *, widths, mode, value):
     """The input with `widths` = (before, after) more positions in each dimension; negative widths
     cut. (..., n, ...) -> (..., before + n + after, ...)
@@ -65,6 +71,7 @@ def pad_op(input, *, widths, mode, value):
 
 
 @primitive(
+    jvp=linear,
     vmap=_batch,
     vjp={"grad": lambda g, widths, mode: pad_op(g, widths, mode, 0.0)},
     node_name="PadBackwardBackward0",

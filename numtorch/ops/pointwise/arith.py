@@ -1,7 +1,7 @@
 """Arithmetic, rounding, powers and fused multiply-adds."""
 
 from ...core import dtype as dtypes
-from .define import binary, pointwise, unary
+from .define import binary, overloads, pointwise, unary
 
 
 def refuse_bool_subtraction(specs, compute) -> None:
@@ -111,6 +111,7 @@ pow = binary(  # noqa: A001 (torch's name)
     lambda g, out, a, b: g * (out * a.log()).where((a != 0) | (b < 0), 0),
     doc="input ** other. (...), (...) -> (...)",
 )
+overloads(pow, "other", "PowBackward0", "PowBackward1")
 maximum = binary(
     "maximum",
     "maximum(a, b)",
@@ -220,6 +221,7 @@ lerp = pointwise(
     (lambda g, _a, c: g * (1 - c), lambda g, _b, c: g * c, lambda g, a, b: g * (b - a)),
     doc="input + weight * (end - input). (...), (...), (...) -> (...)",
 )
+overloads(lerp, "weight", "LerpBackward0", "LerpBackward1")
 addcmul_op = pointwise(
     "addcmul",
     "input tensor1 tensor2 value",

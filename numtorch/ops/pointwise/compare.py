@@ -1,7 +1,7 @@
 """Comparisons, logic, bits, and choosing between values."""
 
 from ...core import dtype as dtypes
-from .define import binary, pointwise, unary
+from .define import binary, overloads, pointwise, unary
 
 FLOATS = ("float32", "float64")
 
@@ -129,6 +129,8 @@ fill_op = pointwise(
     compute=lambda specs: specs[0].dtype,
     doc="The value everywhere. (...), () -> (...)",
 )
+overloads(masked_fill_op, "value", "MaskedFillBackward0", "MaskedFillBackward1")
+overloads(fill_op, "value", "FillBackward0", "FillBackward1")
 fill_op.op.overwrites = fill_op.op.expands = masked_fill_op.op.expands = True  # as in torch
 clamp_min_op = pointwise(
     "clamp_min",
@@ -158,6 +160,9 @@ clamp_op = pointwise(
     ),
     doc="Between `min` and `max`. (...), (...), (...) -> (...)",
 )
+overloads(clamp_min_op, "min", "ClampMinBackward0", "ClampMinBackward1")
+overloads(clamp_max_op, "max", "ClampMaxBackward0", "ClampMaxBackward1")
+overloads(clamp_op, "min", "ClampBackward1", "ClampBackward0")
 nan_to_num_op = pointwise(
     "nan_to_num",
     "input nan posinf neginf",

@@ -375,6 +375,18 @@ def binary(name, expression, da=None, db=None, kind="arith", **options):
     return pointwise(name, "input other", expression, kind, d, **options)
 
 
+def overloads(function, operand: str, number: str, tensor: str) -> None:
+    """Name nodes as torch does, for which a Python number makes another overload than a tensor."""
+
+    def overload(saved):
+        value = saved.get(operand, saved.get("_" + operand))
+        if isinstance(value, Spec):
+            return number if value.weak else tensor
+        return number if isinstance(value, (int, float)) else tensor if value is not None else None
+
+    function.op.overload = overload
+
+
 def operator(function):
     """What Python's operators call: the function without its keywords, which take 60 ns to read."""
     return generate.stub(function.op, "operator")

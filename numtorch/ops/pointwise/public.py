@@ -3,6 +3,7 @@ their arguments.
 """
 
 from ...core import dtype as dtypes
+from ...core.inplace import rename
 from ...core.interp import runtime
 from ...core.out import to_out
 from ...core.tensor import Tensor
@@ -165,10 +166,17 @@ def clamp(input, min=None, max=None, *, out=None):  # noqa: A002 (torch's names)
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     if min is None:
-        return compare.clamp_max_op(input, max, out=out)
+        return _clamped(compare.clamp_max_op(input, max, out=out), compare.clamp_max_op, max)
     if max is None:
-        return compare.clamp_min_op(input, min, out=out)
+        return _clamped(compare.clamp_min_op(input, min, out=out), compare.clamp_min_op, min)
     return compare.clamp_op(input, min, max, out=out)
+
+
+def _clamped(result, function, limit):
+    """With the node named as that of `clamp`, not `clamp_min`."""
+    if result._node is not None:
+        rename(result, function, f"ClampBackward{0 if isinstance(limit, Tensor) else 1}")
+    return result
 
 
 def clamp_(input, min=None, max=None):  # noqa: A002
@@ -176,8 +184,10 @@ def clamp_(input, min=None, max=None):  # noqa: A002
     if min is None and max is None:
         raise RuntimeError("torch.clamp_: At least one of 'min' or 'max' must not be None")
     if min is None:
-        return clamp_max_(input, max)
-    return clamp_min_(input, min) if max is None else _clamp_(input, min, max)
+        return _clamped(clamp_max_(input, max), compare.clamp_max_op, max)
+    if max is None:
+        return _clamped(clamp_min_(input, min), compare.clamp_min_op, min)
+    return _clamp_(input, min, max)
 
 
 _clamp_, clamp_min_, clamp_max_ = (
@@ -266,12 +276,18 @@ def fill_(input, value):
             f"fill_ only supports 0-dimension value tensor but got tensor with {value._spec.ndim} "
             f"dimensions."
         )
-    return _fill_(input, _apart(input, value))
+    _fill_(input, _apart(input, value))
+    if input._node is not None:
+        rename(input, compare.fill_op, f"FillBackward{3 if isinstance(value, Tensor) else 2}")
+    return input
 
 
 def zero_(input):
     """Zeros everywhere."""
-    return _fill_(input, 0)
+    _fill_(input, 0)
+    if input._node is not None:
+        rename(input, compare.fill_op, "ZeroBackward0")
+    return input
 
 
 def nan_to_num(input, nan=0.0, posinf=None, neginf=None, *, out=None):

@@ -10,6 +10,7 @@ import math
 from ...core import dtype as dtypes
 from ...core.interp import runtime
 from ...core.op import primitive
+from ...core.tangents import linear
 from ...core.tape import grad_mode
 from . import batching
 from .checks import (
@@ -45,8 +46,15 @@ def _planar(like, shape, axes):
     return laid_out(like, shape, axes) if axes == 2 else like.like(shape=shape)
 
 
+def _at_maximum(op, tangents, tensors, attrs, results, k):
+    size = attrs[0] if op.attrs == ("output_size",) else attrs[0].kernel_size
+    shape = tensors[0]._spec.shape
+    return max_pool_gather(tangents[0], results[1], shape[len(shape) - len(size) :])
+
+
 # -- maxima ----------------------------------------------------------------------------------------
 @primitive(
+    jvp=_at_maximum,
     vmap=batching.planes,
     outputs=2,
     node_name="MaxPool2DWithIndicesBackward0",
@@ -71,6 +79,7 @@ def max_pool_values_op(input, *, window):
 
 
 @primitive(
+    jvp=_at_maximum,
     vmap=batching.planes,
     outputs=2,
     node_name="AdaptiveMaxPool2DBackward0",
@@ -95,7 +104,9 @@ def _pair(values):
 
 
 @primitive(
-    vmap=batching.planes, vjp={"grad": lambda g, indices, size: max_pool_gather(g, indices, size)}
+    jvp=linear,
+    vmap=batching.planes,
+    vjp={"grad": lambda g, indices, size: max_pool_gather(g, indices, size)},
 )
 def max_pool_scatter(grad, indices, *, size):
     """The gradient of a max pool: out[indices] += grad in every plane. (.., *size'), (.., *size')
@@ -105,7 +116,9 @@ def max_pool_scatter(grad, indices, *, size):
 
 
 @primitive(
-    vmap=batching.planes, vjp={"input": lambda g, indices, size: max_pool_scatter(g, indices, size)}
+    jvp=linear,
+    vmap=batching.planes,
+    vjp={"input": lambda g, indices, size: max_pool_scatter(g, indices, size)},
 )
 def max_pool_gather(input, indices, *, size):
     """input[indices] in every plane. (.., *size), (.., *size') -> (.., *size')"""
@@ -119,6 +132,7 @@ def _like(values, shape, indices, axes):
 
 # -- means -----------------------------------------------------------------------------------------
 @primitive(
+    jvp=linear,
     vmap=batching.planes,
     node_name="AvgPool2DBackward0",
     vjp={
@@ -133,13 +147,14 @@ def avg_pool_op(input, *, window):
     return _planar(input, pooled_size(input, window), len(window.kernel_size))
 
 
-@primitive(vmap=batching.planes, vjp={"grad": lambda g, window: avg_pool_op(g, window)})
+@primitive(jvp=linear, vmap=batching.planes, vjp={"grad": lambda g, window: avg_pool_op(g, window)})
 def avg_pool_grad(grad, *, size, window):
     """The gradient of avg_pool: the share of its windows. (.., *size') -> (.., *size)"""
     return _planar(grad, (*grad.shape[: grad.ndim - len(size)], *size), len(size))
 
 
 @primitive(
+    jvp=linear,
     vmap=batching.planes,
     node_name="AdaptiveAvgPool2DBackward0",
     vjp={
@@ -156,6 +171,7 @@ def adaptive_avg_pool_op(input, *, output_size):
 
 
 @primitive(
+    jvp=linear,
     vmap=batching.planes,
     vjp={
         "grad": lambda g, _grad, size: adaptive_avg_pool_op(

@@ -10,6 +10,7 @@ from ...core.inplace import replace
 from ...core.op import primitive
 from ...core.random import resolve_generator
 from ...core.spec import Spec
+from ...core.tangents import linear
 from ...core.tensor import Tensor
 from .create import fresh, like
 from .fill import ROOM, bernoulli_, short_name
@@ -17,7 +18,12 @@ from .fill import ROOM, bernoulli_, short_name
 ALPHA = 1.7580993408473766  # the negative saturation value of SELU
 
 
+def _tangent(op, tangents, tensors, attrs, results, k):
+    return dropout_mask_op(tangents[0], results[1], attrs[0])
+
+
 @primitive(
+    jvp=_tangent,
     vmap=leading,
     vjp={"input": lambda g, out1, p: dropout_mask_op(g, out1, p)},
     node_name="MulBackward0",
@@ -37,6 +43,7 @@ def dropout_op(input, *, p, generator):
 
 
 @primitive(
+    jvp=linear,
     vmap=leading,
     vjp={"g": lambda g, mask, p: dropout_mask_op(g, mask, p), "mask": None},
     module=ROOM,

@@ -5,6 +5,7 @@ from ...core.batching import Call, along, any_true, reshaped, samples, whole
 from ...core.op import primitive
 from ...core.out import check_out, to_out
 from ...core.shape import as_index, wrap_dim
+from ...core.tangents import linear
 from ...core.tensor import Tensor
 from ..pointwise.arith import maximum, minimum
 from .geometry import dims_of, hashable, reduced_shape
@@ -155,6 +156,7 @@ def _argument_batch(call: Call):
 
 # -- one dimension, with indices -----------------------------------------------------------------
 @primitive(
+    jvp=linear,
     vmap=_place_batch,
     vjp={"grad": lambda g, indices, dim, keepdim: take_at_op(g, indices, dim, keepdim)},
     module=ROOM,
@@ -167,6 +169,7 @@ def place_at_op(grad, indices, *, dim, keepdim, size):
 
 
 @primitive(
+    jvp=linear,
     vmap=_take_batch,
     vjp={
         "input": lambda g, indices, _input, dim, keepdim: place_at_op(
@@ -188,12 +191,21 @@ def _extreme(input, dim, keepdim, name):
     return values, values.like(dtype=dtypes.int64)
 
 
+def _at_index(op, tangents, tensors, attrs, results, k):
+    return take_at_op(tangents[0], results[1], *attrs)
+
+
 def _to_index(g, _input, out1, dim, keepdim):
     return place_at_op(g, out1, dim, keepdim, _input.shape)
 
 
 @primitive(
-    vmap=along("dim"), vjp={"input": _to_index}, outputs=2, module=ROOM, node_name="MaxBackward0"
+    jvp=_at_index,
+    vmap=along("dim"),
+    vjp={"input": _to_index},
+    outputs=2,
+    module=ROOM,
+    node_name="MaxBackward0",
 )
 def max_dim_op(input, *, dim, keepdim):
     """The largest elements over one dimension and their first indices. (..., n, ...) -> (..., ...),
@@ -203,7 +215,12 @@ def max_dim_op(input, *, dim, keepdim):
 
 
 @primitive(
-    vmap=along("dim"), vjp={"input": _to_index}, outputs=2, module=ROOM, node_name="MinBackward0"
+    jvp=_at_index,
+    vmap=along("dim"),
+    vjp={"input": _to_index},
+    outputs=2,
+    module=ROOM,
+    node_name="MinBackward0",
 )
 def min_dim_op(input, *, dim, keepdim):
     """The smallest elements over one dimension and their first indices. (..., n, ...) -> (...,

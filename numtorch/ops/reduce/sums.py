@@ -7,6 +7,7 @@ from ...core.batching import Call, along, run, whole
 from ...core.interp import runtime
 from ...core.op import primitive, view_primitive
 from ...core.out import to_out
+from ...core.tangents import linear
 from .geometry import dims_of, hashable, reduced_shape
 
 ROOM = "numtorch.ops.reduce"
@@ -60,6 +61,7 @@ def sum_dtype(input, dtype):
 
 
 @primitive(
+    jvp=linear,
     vmap=whole("sum_dim_op", "dtype", dim=(1,)),
     vjp={"input": lambda g, _input: spread(g, _input, None, False)},
     module=ROOM,
@@ -70,6 +72,7 @@ def sum_op(input, *, dtype):
 
 
 @primitive(
+    jvp=linear,
     vmap=along("dim"),
     vjp={"input": lambda g, _input, dim, keepdim: spread(g, _input, dim, keepdim)},
     module=ROOM,
@@ -149,6 +152,7 @@ def count_of(spec, dim) -> int:
 
 
 @primitive(
+    jvp=linear,
     vmap=whole("mean_dim_op", "dtype", dim=(1,)),
     vjp={"input": lambda g, _input: spread(g / _input.numel, _input, None, False)},
     module=ROOM,
@@ -159,6 +163,7 @@ def mean_op(input, *, dtype):
 
 
 @primitive(
+    jvp=linear,
     vmap=along("dim"),
     vjp={
         "input": lambda g, _input, dim, keepdim: spread(

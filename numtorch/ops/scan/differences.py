@@ -5,6 +5,7 @@ from ...core.batching import along
 from ...core.op import primitive
 from ...core.out import to_out
 from ...core.shape import as_index, wrap_dim
+from ...core.tangents import linear
 from ...core.tensor import Tensor
 from ..join import cat
 from ..view.basic import slice_view
@@ -15,6 +16,7 @@ __all__ = ["cumulative_trapezoid", "diff", "trapezoid", "trapz"]
 
 
 @primitive(
+    jvp=linear,
     vmap=along("dim"),
     vjp={"input": lambda g, dim, transposed: diff_op(g, dim, not transposed)},
     module=ROOM,

@@ -6,6 +6,7 @@ from ...core.inplace import replace
 from ...core.op import primitive
 from ...core.out import to_out
 from ...core.shape import wrap_dim
+from ...core.tangents import linear
 from ..copy import to_dtype
 from ..index.lines import gather_backward_op
 from ..index.rows import before
@@ -30,7 +31,7 @@ def _moved_on(x, dim, first):
 
 
 # -- sums and products -----------------------------------------------------------------------------
-@primitive(vmap=along("dim"),
+@primitive(jvp=linear, vmap=along("dim"),
     vjp={"input": lambda g, dim, reverse: cumsum_op(g, dim, not reverse)}, module=ROOM
 )  # fmt: skip
 def cumsum_op(input, *, dim, reverse):

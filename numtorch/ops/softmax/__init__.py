@@ -24,7 +24,20 @@ def _total(values, dim):
     return sum_dim_op(values, dim, True, None)
 
 
-@primitive(vmap=along("dim"), vjp={"input": lambda g, out, dim: softmax_backward_op(g, out, dim)})
+def _softmax_tangent(op, tangents, tensors, attrs, out, k):
+    return softmax_backward_op(tangents[0], out, *attrs)  # its Jacobian is symmetric
+
+
+def _log_softmax_tangent(op, tangents, tensors, attrs, out, k):
+    (t,) = tangents
+    return t - (out.exp() * t).sum(*attrs, True)
+
+
+@primitive(
+    jvp=_softmax_tangent,
+    vmap=along("dim"),
+    vjp={"input": lambda g, out, dim: softmax_backward_op(g, out, dim)},
+)
 def softmax_op(input, *, dim):
     """exp(input) / sum(exp(input)) along dim. (..., n, ...) -> (..., n, ...)"""
     return _same(input, dim, "softmax")
@@ -47,7 +60,9 @@ def softmax_backward_op(grad, output, *, dim):
 
 
 @primitive(
-    vmap=along("dim"), vjp={"input": lambda g, out, dim: log_softmax_backward_op(g, out, dim)}
+    jvp=_log_softmax_tangent,
+    vmap=along("dim"),
+    vjp={"input": lambda g, out, dim: log_softmax_backward_op(g, out, dim)},
 )
 def log_softmax_op(input, *, dim):
     """input - log(sum(exp(input))) along dim. (..., n, ...) -> (..., n, ...)"""

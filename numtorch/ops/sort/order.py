@@ -5,7 +5,7 @@ from ...core.batching import along
 from ...core.op import primitive
 from ...core.out import to_out
 from ...core.shape import wrap_dim
-from ..index.lines import gather_backward_op
+from ..index.lines import gather_backward_op, gather_op
 from ..reduce.results import named_results
 
 __all__ = ["argsort", "msort", "sort"]
@@ -17,7 +17,12 @@ def _unsorted(g, _input, out1, dim):
     return gather_backward_op(g, out1, _input.shape, dim)
 
 
-@primitive(vmap=along("dim"), vjp={"input": _unsorted}, outputs=2, module=ROOM)
+def at_indices(op, tangents, tensors, attrs, results, k):
+    """The tangent of elements that were picked along `dim`."""
+    return gather_op(tangents[0], results[1], attrs[op.attrs.index("dim")])
+
+
+@primitive(jvp=at_indices, vmap=along("dim"), vjp={"input": _unsorted}, outputs=2, module=ROOM)
 def sort_op(input, *, dim, descending):
     """The elements in order along `dim`, and where they were. (..., n, ...) -> twice (..., n, ...)
 

@@ -6,10 +6,10 @@ from ...core.op import primitive
 from ...core.out import to_out
 from ...core.shape import as_index, wrap_dim
 from ..index.lines import gather_backward_op
-from ..reduce.extremes import place_at_op, ties
+from ..reduce.extremes import place_at_op, take_at_op, ties
 from ..reduce.geometry import reduced_shape
 from ..reduce.results import named_results
-from .order import ROOM, write_pair
+from .order import ROOM, at_indices, write_pair
 
 __all__ = ["kthvalue", "median", "mode", "nanmedian", "topk"]
 TopkResult = named_results("topk", "values indices")
@@ -39,8 +39,13 @@ def _back_to(g, _input, out1, dim, keepdim):
     return place_at_op(g, out1, dim, keepdim, _input.shape)
 
 
+def _at_kept_indices(op, tangents, tensors, attrs, results, k):
+    named = dict(zip(op.attrs, attrs, strict=True))
+    return take_at_op(tangents[0], results[1], named["dim"], named["keepdim"])
+
+
 # -- topk, kthvalue --------------------------------------------------------------------------------
-@primitive(vmap=along("dim"),
+@primitive(jvp=at_indices, vmap=along("dim"),
     vjp={"input": lambda g, _input, out1, dim: gather_backward_op(g, out1, _input.shape, dim)},
     outputs=2, module=ROOM,
 )  # fmt: skip
@@ -69,7 +74,7 @@ def topk(input, k, dim=-1, largest=True, sorted=True, *, out=None):
     return TopkResult(write_pair(*found, out, "topk"))
 
 
-@primitive(vmap=along("dim"), vjp={"input": _back_to}, outputs=2, module=ROOM)
+@primitive(jvp=_at_kept_indices, vmap=along("dim"), vjp={"input": _back_to}, outputs=2, module=ROOM)
 def kthvalue_op(input, *, k, dim, keepdim):
     """The k-th smallest element along `dim`, and where it is. (..., n, ...) -> twice (..., ...)"""
     shapes = _one_of(input, dim, keepdim, "kthvalue")
@@ -111,7 +116,12 @@ def median_op(input, *, skip_nan):
 
 
 @primitive(
-    vmap=along("dim"), vjp={"input": _back_to}, outputs=2, module=ROOM, node_name="MedianBackward1"
+    jvp=_at_kept_indices,
+    vmap=along("dim"),
+    vjp={"input": _back_to},
+    outputs=2,
+    module=ROOM,
+    node_name="MedianBackward1",
 )
 def median_dim_op(input, *, dim, keepdim, skip_nan):
     """The lower median along `dim`, and where it is. (..., n, ...) -> twice (..., ...)
@@ -146,7 +156,7 @@ def nanmedian(input, dim=None, keepdim=False, *, out=None):
 
 
 # -- mode ------------------------------------------------------------------------------------------
-@primitive(vmap=along("dim"), vjp={"input": _back_to}, outputs=2, module=ROOM)
+@primitive(jvp=_at_kept_indices, vmap=along("dim"), vjp={"input": _back_to}, outputs=2, module=ROOM)
 def mode_op(input, *, dim, keepdim):
     """The most frequent element along `dim`, and its last index. (..., n, ...) -> twice (..., ...)
 

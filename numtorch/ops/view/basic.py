@@ -100,7 +100,8 @@ def reshape(input, *shape):
     result = view_op(contiguous(input), size)
     if result._view.base is not input:  # a copy has been made, which is nobody else's
         result._view.base, result._view.creation = None, ""
-        rename(result, "UnsafeViewBackward0")
+        if result._node is not None:
+            rename(result, view_op, "UnsafeViewBackward0")
     return result
 
 
@@ -238,8 +239,8 @@ def moveaxis(input, source, destination):
 def squeeze(input, dim=None):
     """Without dimensions of size 1: all of them, or those given."""
     result = squeeze_op(input, _squeezed(input, dim))
-    if dim is not None:
-        rename(result, f"SqueezeBackward{1 if isinstance(dim, int) else 2}")
+    if dim is not None and result._node is not None:
+        rename(result, squeeze_op, f"SqueezeBackward{1 if isinstance(dim, int) else 2}")
     return result
 
 
