@@ -8,9 +8,11 @@ recorded, and interpreted, by whatever is outside.
 
 from ..core import batching, inplace, tape
 from ..core.batching import Batch, Call, escaped
-from ..core.generate import attach, record
+from ..core.generate import attach, number, record
 from ..core.interp import dispatch, keep, runtime
 from ..core.op import Op
+from ..core.plans import LIMIT, register
+from ..core.spec import Spec, weak
 from ..core.tensor import Tensor, View, offset_of
 from ..ops.view.basic import movedim
 
@@ -18,6 +20,22 @@ RANDOM_ERROR = (
     "vmap: called random operation while in randomness error mode. Please either use the 'same' "
     "or 'different' randomness flags on vmap or perform the randomness operation out of vmap"
 )
+
+
+_samples: dict = register({})  # Spec of a batch -> Spec of a sample
+
+
+def sample_of(spec: Spec) -> Spec:
+    """The Spec of one sample of a batch."""
+    if len(_samples) >= LIMIT:
+        _samples.clear()
+    found = _samples[spec] = spec.strided(spec.shape[1:], spec.strides[1:])
+    return found
+
+
+def number_spec(value) -> Spec:
+    """The Spec of a Python number among the operands."""
+    return weak(number(value))
 
 
 class Level:
@@ -35,11 +53,15 @@ class Level:
         t = object.__new__(Tensor)
         spec = physical._spec
         t._array = Batch(self, physical)
-        t._spec = spec.strided(spec.shape[1:], spec.strides[1:])
-        t._memory, t._node = physical._storage, node
-        offset = offset_of(physical)
-        if offset:
-            t._view = View(offset, None)
+        t._spec = _samples.get(spec) or sample_of(spec)
+        memory = physical._memory
+        if memory is None:
+            memory = physical._storage
+        t._memory, t._node = memory, node
+        if memory.array is not physical._array:
+            offset = offset_of(physical)
+            if offset:
+                t._view = View(offset, None)
         return t
 
     def holds(self, t) -> bool:
@@ -71,37 +93,46 @@ class Level:
     # -- ops ---------------------------------------------------------------------------------------
     def process(self, op: Op, tensors: tuple, attrs: tuple, target):
         """One op of the function."""
-        batched = [self.holds(t) for t in tensors]
+        batched, physical, logical, some = [], [], [], False
+        for t in tensors:
+            if isinstance(t, Tensor):
+                array = t._array
+                logical.append(t._spec)
+                if array.__class__ is Batch and self.holds(t):
+                    batched.append(True)
+                    physical.append(array.tensor)
+                    some = True
+                    continue
+            else:
+                logical.append(None if t is None else number_spec(t))
+            batched.append(False)
+            physical.append(t)
         if "generator" in op.attrs:
             return self._random(op, tensors, attrs, target, batched)
-        if not any(batched):
+        if not some:
             return dispatch(op, tensors, attrs, target)
         if isinstance(target, tuple):
             return self._update(op, tensors, target, batched)
+        named = dict(zip(op.attrs, attrs)) if attrs else {}  # noqa: B905 (as many, by design)
+        call = Call(op, self.size, physical, batched, logical, named)
         if target is not None:
-            return self._in_place(op, tensors, attrs, target, batched)
-        nodes = self.nodes(tensors, batched)
-        results = self._wrapped(op, tensors, self._compute(op, tensors, attrs, batched))
-        if tape.grad_mode.get() and any(n is not None for n in nodes):
-            attach(op, tensors, attrs, results, nodes)
-        return results
-
-    def _compute(self, op, tensors, attrs, batched):
-        call = self._call(op, tensors, attrs, batched)
+            return self._in_place(call, tensors, attrs, target)
         try:
-            return batching.of(op)(call)
+            found = (op.vmap or batching.loop)(call)
         except (RuntimeError, IndexError, ValueError, TypeError):
-            op.infer(call.logical, attrs)  # the error that names the sample's shapes, if it is one
+            op.infer(logical, attrs)  # the error that names the sample's shapes, if it is one
             raise
+        results = self._wrapped(op, tensors, found)
+        if tape.grad_mode.get():
+            nodes = self.nodes(tensors, batched)
+            if any(nodes):
+                attach(op, tensors, attrs, results, nodes)
+        return results
 
     def _call(self, op, tensors, attrs, batched) -> Call:
         physical = [t._array.tensor if b else t for t, b in zip(tensors, batched, strict=True)]
         logical = [
-            t._spec
-            if isinstance(t, Tensor)
-            else None
-            if t is None
-            else runtime["weak"](runtime["number"](t))
+            t._spec if isinstance(t, Tensor) else None if t is None else number_spec(t)
             for t in tensors
         ]
         named = dict(zip(op.attrs, attrs, strict=True))
@@ -134,20 +165,17 @@ class Level:
         return t
 
     # -- in place ----------------------------------------------------------------------------------
-    def _in_place(self, op, tensors, attrs, target, batched):
-        if not batched[0]:
+    def _in_place(self, call: Call, tensors, attrs, target):
+        op = call.op
+        if not call.batched[0]:
             raise unbatched_target(op.name)
-        nodes = self.nodes(tensors, batched)
-        track = tape.grad_mode.get() and op.vjp != {} and any(n is not None for n in nodes)
+        nodes = self.nodes(tensors, call.batched)
+        track = tape.grad_mode.get() and op.vjp != {} and any(nodes)
         inplace.check(op, target, track, ())
-        before = target
+        op.check_target(op.infer(call.logical, attrs), target._spec)
+        physical, before = target._array.tensor, target
         if track and any(item[:2] == ("tensor", 0) for item in _saved(op)):
-            before = self.wrap(target._array.tensor.clone(), target._node)
-        op.check_target(
-            op.infer(self._call(op, tensors, attrs, batched).logical, attrs), target._spec
-        )
-        physical = target._array.tensor
-        call = self._call(op, tensors, attrs, batched)
+            before = self.wrap(physical.clone(), target._node)
         if op.vmap is batching.pointwise:
             call.target = True
             batching.pointwise(call)

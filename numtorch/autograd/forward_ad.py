@@ -44,8 +44,15 @@ class Dual:
 
     def process(self, op, tensors, attrs, target):
         """Run an op, then find its tangent."""
-        tangents = [self.get(t) for t in tensors]
-        if all(t is None for t in tangents) or isinstance(target, tuple):
+        table, tangents, some = self.tangents, [], False
+        for t in tensors:
+            entry = table.get(id(t._array)) if isinstance(t, Tensor) else None
+            if entry is not None and entry[0]() is t._array:
+                tangents.append(entry[1])
+                some = True
+            else:
+                tangents.append(None)
+        if not some or isinstance(target, tuple):
             return dispatch(op, tensors, attrs, target)
         if isinstance(op, Pointwise) and op.definition is not None:
             with interpreting(self):
