@@ -1,11 +1,11 @@
 """Products, and the truth of any or all elements."""
 
 from ...core import dtype as dtypes
-from ...core import errors
 from ...core.batching import along, whole
 from ...core.op import primitive
 from ...core.out import check_out, to_out
 from ...core.shape import as_index
+from ..create import arange
 from .geometry import hashable
 from .sums import ROOM, reduced, spread, sum_dtype
 
@@ -13,13 +13,23 @@ __all__ = ["all", "any", "prod"]
 
 
 # -- prod ----------------------------------------------------------------------------------------
-def _third_order(g):
-    raise errors.no_derivative("prod_cross_op", ROOM)
+def _cross_backward(g, grad, input, dim):
+    """By element k of the input: what prod_cross_op gives where element k is 1 and its gradients
+    are zero. Row k of an (n, n) matrix holds these elements.
+    """
+    index = arange(input.shape[dim], device=input.device)
+    same = index == index.unsqueeze(1)
+
+    def rows(t, value):
+        return t.movedim(dim, -1).unsqueeze(-2).masked_fill(same, value)
+
+    cross = prod_cross_op(rows(grad, 0), rows(input, 1), input.ndim)
+    return (rows(g, 0) * cross).sum(-1).movedim(-1, dim)
 
 
 @primitive(
     vmap=along("dim"),
-    vjp={"grad": lambda g, input, dim: prod_cross_op(g, input, dim), "input": _third_order},
+    vjp={"grad": lambda g, input, dim: prod_cross_op(g, input, dim), "input": _cross_backward},
     module=ROOM,
 )
 def prod_cross_op(grad, input, *, dim):
