@@ -5,6 +5,7 @@ complete gradient: a heap by age replaces the topological pass (1.5 us a node ag
 chain never touches it.
 """
 
+import itertools
 import sys
 from _thread import RLock  # threading takes 0.7 ms to import
 from contextvars import ContextVar
@@ -34,6 +35,9 @@ class _Undefined:
 UNDEFINED = _Undefined()
 
 
+_numbers = itertools.count(1).__next__
+
+
 class Task:
     """One walk.
 
@@ -43,43 +47,27 @@ class Task:
     those of which `back` is called. `number` tells walks apart.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "accumulate",
-        "active",
-        "executed",
-        "found",
-        "number",
-        "reached",
-        "retain",
-        "roots",
-        "touched",
-        "wanted",
-    )
-    count = 0
+    active: set | None = None
+    executed: set | None = None
+    reached: set | None = None
+    found: list | None = None
+    wanted: dict | None = None
 
     def __init__(self, roots, inputs, accumulate: bool, retain: bool) -> None:
         self.roots, self.accumulate, self.retain = roots, accumulate, retain
         self.touched: list = []
-        self.active: set | None = None
-        self.executed: set | None = None
-        self.reached: set | None = None
-        self.found: list = []
-        self.wanted: dict = {}
-        Task.count += 1
-        self.number = Task.count
-        if inputs is None:
-            return
-        self.found = [None] * len(inputs)
+        self.number = _numbers()
+        if inputs is not None:
+            self._find(inputs)
+
+    def _find(self, inputs) -> None:
+        """Where the inputs are in the graph, and the nodes that lead to them."""
+        self.found, self.wanted = [None] * len(inputs), {}
         for place, node in enumerate(inputs):
             self.wanted.setdefault(_owner(node), []).append((node.output_nr, place))
-        self._find_paths()
-
-    def _find_paths(self) -> None:
-        """The nodes on a path from a root to an input. Producers are older than their consumers."""
         executed: set = set()
         active = set(self.wanted)
-        for node in sorted(_reachable(self.roots), key=_age):
+        for node in sorted(_reachable(self.roots), key=_age):  # producers before consumers
             for edge in node.edges:
                 if edge in active:
                     active.add(node)
@@ -134,10 +122,7 @@ def run(
     """
     with _lock:
         token = grad_mode.set(create_graph)
-        outer = current()
-        held = [] if outer is None else [(n, n.g) for n in outer.touched if n.g is not None]
-        for node, _ in held:  # the outer walk's gradients are none of this one
-            node.g = None
+        held = _set_aside(_tasks[-1]) if _tasks else ()
         task = None
         try:
             task = Task(roots, inputs, accumulate, retain_graph)
@@ -151,6 +136,14 @@ def run(
             for node, g in held:
                 node.g = g
             grad_mode.reset(token)
+
+
+def _set_aside(outer: Task) -> list:
+    """Take the gradients of the walk that this one interrupts from the nodes."""
+    held = [(node, node.g) for node in outer.touched if node.g is not None]
+    for node, _ in held:
+        node.g = None
+    return held
 
 
 def _walk(task: Task, gradients) -> list:
@@ -251,7 +244,7 @@ def any_defined(gradients: list) -> bool:
 
 
 def _capture(task: Task, node, g) -> None:
-    for index, place in task.wanted.get(node, ()):
+    for index, place in task.wanted.get(node, ()) if task.wanted else ():
         task.found[place] = g[index] if g.__class__ is list else g
 
 
