@@ -28,6 +28,9 @@ class FunctionCtx:
         self._non_differentiable: tuple = ()
         self._materialize = True
         self._owner = None
+        self._edges: tuple = ()  # the nodes of the tensors that forward was given
+        self._input_specs: list = []  # of all arguments, None for what is no tensor
+        self._returned: list = []  # which results of forward are tensors
         self._once = False  # saved_tensors may be read once only: None after that
         self.needs_input_grad: tuple = ()
 

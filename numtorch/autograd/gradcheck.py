@@ -169,7 +169,7 @@ def _slow(func, inputs, result, options: Options, forward: bool) -> None:
         columns = [
             jacobians.by_backward(inputs, t, options) for t in floating(result) if t.requires_grad
         ]
-        found = list(zip(*columns, strict=True))
+        found = [list(row) for row in zip(*columns, strict=True)]
     for j, (of_input, numerical) in enumerate(zip(found, exact, strict=True)):
         numerical = [m for m, w in zip(numerical, wanted, strict=True) if w]
         if forward:
