@@ -31,7 +31,7 @@ class FunctionCtx:
         self._edges: tuple = ()  # the nodes of the tensors that forward was given
         self._input_specs: list = []  # of all arguments, None for what is no tensor
         self._returned: list = []  # which results of forward are tensors
-        self._once = False  # saved_tensors may be read once only: None after that
+        self._once: bool | None = False  # saved_tensors may be read once only: None after that
         self.needs_input_grad: tuple = ()
 
     def save_for_backward(self, *tensors) -> None:
