@@ -78,8 +78,8 @@ def _scalar(name: str, output) -> list:
 def vjp(func, *primals, has_aux=False):
     """`func(*primals)`, and a function from cotangents of its outputs to gradients of the primals.
 
-    With `has_aux`, `func` returns (output, aux), and so there is a third result. One primal gives
-    one gradient, several a tuple. Raises RuntimeError where an output is no floating point tensor.
+    With `has_aux`, `func` returns (output, aux), and so there is a third result. The gradients are
+    a tuple, also for one primal. Raises RuntimeError where an output is no floating point tensor.
     """
     name = "vjp(f, *primals)"
     at = _Pullback(name, func, primals, has_aux)
@@ -103,8 +103,7 @@ def vjp(func, *primals, has_aux=False):
                     f"Mismatch in shape: grad_output[0] has a shape of {g.shape} and output[0] has "
                     f"a shape of {t.shape}."
                 )
-        found = tree.unflatten(at.pull(given), at.structure)
-        return found[0] if len(primals) == 1 else found
+        return tree.unflatten(at.pull(given), at.structure)
 
     return (at.output, vjp_fn, at.aux) if has_aux else (at.output, vjp_fn)
 
