@@ -17,6 +17,7 @@ from .autograd import (
     no_grad,
     set_grad_enabled,
 )
+from .autograd.vmap import vmap
 from .backends import registry as _registry
 from .core import dtype as _dtypes
 from .core.device import device

@@ -203,7 +203,12 @@ class Level:
         if self.randomness == "error":
             raise RuntimeError(RANDOM_ERROR)
         if target is not None and not batched[0]:
-            if self.different or any(batched):
+            if any(batched):
+                raise RuntimeError(
+                    "Vmap does not currently support same randomness with a batched tensor input "
+                    f"({op.name.removesuffix('_op')}); draw the numbers outside of vmap"
+                )
+            if self.different:
                 raise RuntimeError(
                     "vmap: Cannot ask for different inplace randomness on an unbatched tensor. "
                     "This will appear like same randomness. Make the tensor inside of the function "
@@ -216,8 +221,11 @@ class Level:
         if not self.different:
             return self._same(call, op, tensors, attrs, target)
         if target is not None:
-            given = call.every()
-            dispatch(op, tuple(given), attrs, given[0])
+            if op.vmap is not None:
+                op.vmap(call)
+            else:
+                given = call.every()
+                dispatch(op, tuple(given), attrs, given[0])
             return target
         nodes = self.nodes(tensors, batched)
         results = self._wrapped(op, tensors, (op.vmap or batching.samples)(call))

@@ -193,9 +193,7 @@ def whole(name: str, *names: str, dim: Any = 1, pick: int | None = None):
     """
 
     def rule(call: Call):
-        flat = reshaped(call.tensors[0], (call.size, -1)) if call.logical[0].numel else None
-        if flat is None:
-            flat = reshaped(call.tensors[0], (call.size, 0))
+        flat = reshaped(call.tensors[0], (call.size, call.logical[0].numel))
         found = run(name, flat, dim, False, *(call.attrs[n] for n in names))
         return found if pick is None else found[pick]
 

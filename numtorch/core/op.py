@@ -25,12 +25,12 @@ from typing import Any
 from . import derive, errors, generate, inplace
 from .interp import dispatch, runtime
 from .plans import LIMIT, register
+from .shape import is_dense
 from .spec import Spec
-from .tape import SavingNode
+from .tape import SavingNode, named
 from .tensor import Tensor
 
 OPS: dict[str, "Op"] = {}  # every op; there is no other list
-_named: dict = {}
 backend: dict = {}  # set by numtorch.backends: "launcher", "memory" (imports flow downward)
 
 
@@ -57,6 +57,7 @@ class Op:
 
     generated = False  # pointwise ops: the room makes the launcher from the op
     is_view = False
+    overload: Any = None  # {saved name: value} -> the name of a node of it, None for `node_name`
     overwrites = False  # its in-place form reads nothing of its first input
     expands = False  # its in-place form may write to an expanded tensor
     exclusive = False  # its in-place form takes no tensor that shares memory with the target
@@ -167,6 +168,7 @@ class Op:
             parts = tuple((*part, viewer(part[0])) for part in (outs if self.several else [outs]))
             return parts if self.several else parts[0]
         many = isinstance(outs, tuple)
+        outs = tuple(_without_gaps(o) for o in outs) if many else _without_gaps(outs)
         run = self.kernel(specs, attrs, outs if many else (outs,))
         make = [backend["memory"](o.device).allocator(o) for o in (outs if many else (outs,))]
         return outs, generate.allocating(run, make, len(specs), many)
@@ -178,9 +180,9 @@ class Op:
         dev = outs[0].device
         launch = backend["launcher"](self, dev)
         dense = getattr(launch, "contiguous", None)
-        named = dict(zip(self.attrs, attrs, strict=True))
+        given = dict(zip(self.attrs, attrs, strict=True))
         if dense is None:
-            return launch(*specs, *outs, **named)
+            return launch(*specs, *outs, **given)
         copied = [
             s is not None and not s.weak and not s.contiguous and (dense is True or n in dense)
             for s, n in zip(specs, self.tensors, strict=True)
@@ -188,7 +190,7 @@ class Op:
         staged = [dense is True and not o.contiguous for o in outs]
         wanted = [s.dense() if c else s for s, c in zip(specs, copied, strict=True)]
         wanted += [o.dense() if c else o for o, c in zip(outs, staged, strict=True)]
-        run = launch(*wanted, **named)
+        run = launch(*wanted, **given)
         return with_copies(run, [*specs, *outs], wanted, len(outs))
 
     def _into_plan(self, key):
@@ -280,22 +282,19 @@ class Op:
             derive.differentiate(self)
         return self._node_class
 
-    def named_node_class(self, name: str):
-        """The type of nodes that torch gives another name where this op is a part of something."""
-        cls = self.node_class
-        found = _named.get((cls, name))
-        if found is None:
-            found = _named[cls, name] = type(name, (cls,), {"__slots__": ()})
-        return found
-
     def make_node(self, edges, name: str | None = None, **saved):
         """A tape node made by hand: for views that an in-place change gives a new history."""
-        cls = self.named_node_class(name) if name else self.node_class
+        cls = named(self.node_class, name) if name else self.node_class
         node = object.__new__(cls)
         node.seq, node.edges, node.g, node.hooks = runtime["seq"](), tuple(edges), None, None
         if issubclass(cls, SavingNode):
             node.saved, node.versions = tuple(saved[n] for n in cls.saved_names), ()
         return node
+
+
+def _without_gaps(spec: Spec) -> Spec:
+    """The spec of fresh memory: a rule may give that of its input, which is a view with gaps."""
+    return spec if spec.contiguous or is_dense(spec.shape, spec.strides) else spec.like()
 
 
 def with_copies(run, specs, wanted, outputs=1):

@@ -11,11 +11,11 @@ from ..core.batching import Batch
 from ..core.device import CPU, device, resolve
 from ..core.dtype import dtype
 from ..core.inference import is_inference
-from ..core.inplace import history
+from ..core.inplace import history, touched
 from ..core.op import primitive
 from ..core.shape import Size, as_sizes, is_dense
 from ..core.spec import Spec
-from ..core.tensor import Tensor, View, offset_of, wrap, wrap_view
+from ..core.tensor import Storage, Tensor, View, new, offset_of, wrap, wrap_view
 from ..ops.copy import clone, memory_format, to_dtype
 from ..ops.create import empty, from_array, tensor
 from .printing import tensor_repr
@@ -233,7 +233,7 @@ def numpy(self, *, force=False) -> np.ndarray:
             f"can't convert {self._spec.device} device type tensor to numpy. Use Tensor.cpu() to "
             "copy the tensor to host memory first."
         )
-    return self._array
+    return host_array(self) if self._array.__class__ is Batch else self._array
 
 
 def as_array(self, dtype=None, copy=None) -> np.ndarray:
@@ -282,6 +282,8 @@ def resize_(self, *sizes, memory_format=None):
         raise RuntimeError("cannot resize variables that require grad")
     if is_inference(self) and not tape.inference_mode.get():
         raise errors.inference_in_place()
+    if size == tuple(self._spec.shape):
+        return self
     spec = Spec.of(size, self._spec.dtype, self._spec.device)
     offset, memory = offset_of(self), registry.memory(spec.device)
     have = self._storage.array.nbytes // spec.dtype.itemsize
@@ -292,7 +294,11 @@ def resize_(self, *sizes, memory_format=None):
         self._storage.array = grown
     self._array = memory.view(self._storage.array, spec, offset)
     self._spec = spec
-    self._view = View(offset, None)
+    view = getattr(self, "_view", None)
+    self._view = View(offset, view.base, view.creation) if view else View(offset, None)
+    self._storage.version += 1
+    if getattr(self._storage, "views", None):
+        touched(self._storage.views)
     return self
 
 
@@ -310,7 +316,10 @@ def set_(self, source=None, storage_offset=0, size=None, stride=None):
             f"Could not set tensor of type {source._spec.dtype} to a tensor of type "
             f"{self._spec.dtype}"
         )
-    self._array, self._spec, self._storage = source._array, source._spec, source._storage
+    storage = new(Storage)  # a tensor's changes are counted on, whatever its memory
+    storage.array, storage.version = source._storage.array, self._storage.version + 1
+    storage.views = None
+    self._array, self._spec, self._storage = source._array, source._spec, storage
     self._view = View(offset_of(source), None)
     return self
 

@@ -7,7 +7,7 @@ import warnings
 from ...core import dtype as dtypes
 from ...core.device import CPU
 from ...core.generate import stub
-from ...core.inplace import replace
+from ...core.inplace import rename, replace
 from ...core.interp import runtime
 from ...core.op import primitive
 from ...core.shape import broadcast_shapes, wrap_dim
@@ -201,6 +201,11 @@ def _arguments(input, src, value, reduce):
     return src, reduce
 
 
+def _named(result, src) -> None:
+    if result._node is not None and not isinstance(src, Tensor):
+        rename(result, scatter_op, "ScatterBackward1")
+
+
 def scatter(input, dim, index, src=None, *, value=None, reduce=None, out=None):
     """A copy with input[.., index[.., j, ..], ..] = src[.., j, ..]; `src` may be a number, here or
     as `value`.
@@ -210,15 +215,16 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None, out=None):
     """
     src, reduce = _arguments(input, src, value, reduce)
     result = scatter_op(input, index, src, wrap_dim(dim, input._spec.ndim), reduce)
+    _named(result, src)
     return deliver(result, out, "scatter", input, index)
 
 
 def scatter_(input, dim, index, src=None, *, value=None, reduce=None):
     """`scatter` in place."""
     src, reduce = _arguments(input, src, value, reduce)
-    return _scatter_in_place(
-        input, index, apart(input, src), wrap_dim(dim, input._spec.ndim), reduce
-    )
+    _scatter_in_place(input, index, apart(input, src), wrap_dim(dim, input._spec.ndim), reduce)
+    _named(input, src)
+    return input
 
 
 @primitive(jvp=linear, vmap=batching.lines,

@@ -183,6 +183,8 @@ def index_put(input, indices, values, accumulate=False):
 def index_put_(input, indices, values, accumulate=False):
     """`index_put` in place."""
     placed, dims = _placed(input, indices, "index_put_")
+    if reaches_twice(input._spec):
+        errors.warn_expanded("index_put_")
     return index_put_op.in_place[len(placed)](
         input, apart(input, values), *placed, dims, bool(accumulate)
     )

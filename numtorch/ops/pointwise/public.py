@@ -3,9 +3,12 @@ their arguments.
 """
 
 from ...core import dtype as dtypes
-from ...core.inplace import rename
+from ...core import errors
+from ...core.generate import reaches_twice
+from ...core.inplace import check, rename
 from ...core.interp import runtime
 from ...core.out import to_out
+from ...core.tape import grad_mode
 from ...core.tensor import Tensor
 from . import activation as act
 from . import arith, compare
@@ -231,15 +234,6 @@ def _check_masked_fill(input, mask, value) -> None:
             f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value._spec.ndim} dimension(s)."
         )
-    kind = dtypes.of_number(value) if not isinstance(value, Tensor) else value._spec.dtype
-    if kind.category > input._spec.dtype.category and not (
-        kind.category == 1 and input._spec.dtype is dtypes.bool_
-    ):
-        raise RuntimeError(
-            f"value cannot be converted to type {input._spec.dtype.np.name} without overflow "
-            f"(masked_fill: the value is "
-            f"{kind}, the tensor {input._spec.dtype})"
-        )
 
 
 def masked_fill(input, mask, value):
@@ -251,6 +245,8 @@ def masked_fill(input, mask, value):
 def masked_fill_(input, mask, value):
     """`masked_fill` in place."""
     _check_masked_fill(input, mask, value)
+    if reaches_twice(input._spec):
+        errors.warn_expanded("masked_fill_")
     return _masked_fill_(input, mask, _apart(input, value))
 
 
@@ -276,10 +272,18 @@ def fill_(input, value):
             f"fill_ only supports 0-dimension value tensor but got tensor with {value._spec.ndim} "
             f"dimensions."
         )
+    if isinstance(value, Tensor) and reaches_twice(input._spec):
+        refuse_expanded(input)
     _fill_(input, _apart(input, value))
     if input._node is not None:
         rename(input, compare.fill_op, f"FillBackward{3 if isinstance(value, Tensor) else 2}")
     return input
+
+
+def refuse_expanded(input) -> None:
+    """The error of writing a tensor to an expanded one, after those of autograd."""
+    check(compare.fill_op.op, input, input._node is not None and grad_mode.get(), ())
+    raise errors.internal_overlap("copy_")
 
 
 def zero_(input):

@@ -4,10 +4,10 @@
 
 from ...core import dtype as dtypes
 from ...core import generate, interp
-from ...core.batching import any_true
+from ...core.batching import Call, any_true
 from ...core.device import resolve
 from ...core.errors import kind
-from ...core.interp import runtime
+from ...core.interp import dispatch, runtime
 from ...core.op import primitive
 from ...core.out import resize
 from ...core.plans import LIMIT, register
@@ -188,7 +188,12 @@ def randint_like(input, low, high=None, *, generator=None, dtype=None, layout=No
     return finish(random_(made, low, high, generator=generator), requires_grad)
 
 
-@primitive(vjp={"input": zero}, aliasing=True, module=ROOM)
+def _each_row(call: Call):
+    for row in call.tensors[0].unbind(0):
+        dispatch(call.op, (row,), tuple(call.attrs.values()), row)
+
+
+@primitive(vmap=_each_row, vjp={"input": zero}, aliasing=True, module=ROOM)
 def randperm_op(input, *, generator):
     """The numbers from 0 to N - 1 in random order. (N,) -> (N,)"""
     return input

@@ -95,8 +95,13 @@ def reshape(input, *shape):
     if spec.contiguous and _plain(shape):
         return view_op(input, shape)
     size = shapes.infer_size(shapes.as_sizes(shape, "reshape", "shape"), spec.numel)
-    if spec.contiguous or shapes.view_strides(spec.shape, spec.strides, size) is not None:
+    if spec.contiguous:
         return view_op(input, size)
+    if shapes.view_strides(spec.shape, spec.strides, size) is not None:
+        result = view_op(input, size)
+        if result._node is not None:
+            rename(result, view_op, "ReshapeAliasBackward0")
+        return result
     result = view_op(contiguous(input), size)
     if result._view.base is not input:  # a copy has been made, which is nobody else's
         result._view.base, result._view.creation = None, ""
