@@ -124,7 +124,8 @@ def _name(op, in_place: bool, dimensions: int) -> str:
 # -- floating-point operations ---------------------------------------------------------------------
 def _product(inputs, attrs, out) -> int:
     """(..., m, k) @ (..., k, n), perhaps stored transposed."""
-    first, transposed = inputs[-2], bool(attrs and attrs[0] is True)
+    first = inputs[-2]
+    transposed = bool(attrs and attrs[0] is True and first.ndim > 1)
     return 2 * out._spec.numel * first.shape[-2 if transposed else -1]
 
 
