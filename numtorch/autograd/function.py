@@ -3,6 +3,8 @@
 import functools
 import inspect
 import warnings
+import weakref
+from typing import Any
 
 from ..core import errors, interp, saved, tape
 from ..core.generate import NO_STORAGE
@@ -27,12 +29,17 @@ class FunctionCtx:
         self._dirty: tuple = ()
         self._non_differentiable: tuple = ()
         self._materialize = True
-        self._owner = None
+        self._owner_ref: Any = None  # the node, which owns this ctx
         self._edges: tuple = ()  # the nodes of the tensors that forward was given
         self._input_specs: list = []  # of all arguments, None for what is no tensor
         self._returned: list = []  # which results of forward are tensors
         self._once: bool | None = False  # saved_tensors may be read once only: None after that
         self.needs_input_grad: tuple = ()
+
+    @property
+    def _owner(self) -> tape.Node:
+        """The node, or one that stands for it when the graph is gone."""
+        return (self._owner_ref and self._owner_ref()) or tape.UNRECORDED
 
     def save_for_backward(self, *tensors) -> None:
         """Keep tensors (or None) for backward; they are checked for in-place changes there."""
@@ -452,7 +459,7 @@ def _recorded(cls, ctx, args, outs) -> list:
         None,
         ctx,
     )
-    ctx._owner = node
+    ctx._owner_ref = weakref.ref(node)
     ctx._returned = [isinstance(t, Tensor) for t in outs]
     node.outputs = sum(ctx._returned)
     results = []
