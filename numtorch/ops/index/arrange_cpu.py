@@ -143,8 +143,8 @@ def _move(input, out, maps):
         return lambda x, y: None
     table, sizes, starts, ndim, run, step = moves(input, maps)
     bits, width, work = bits_of(input.dtype.np), int(sizes[-1]), 2 * out.numel
-    cuts = segments_of(table[starts[-1] :], run if step == 1 else 0)
-    if run > 1 and cuts is None:
+    cuts = segments_of(table[starts[-1] :], run) if step == 1 else None
+    if cuts is None:
         facts = table, sizes, starts, ndim, out.numel // run, run, step
         return bind(move_rows.compile(bits, bits, *facts, work=work), 2, *facts)
     rows, parts = out.numel // (width * run), 1

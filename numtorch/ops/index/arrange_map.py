@@ -18,6 +18,8 @@ def moves(input, maps):
             step = strides[behind - 1]
         run *= shape[behind - 1]
         behind -= 1
+    if run == 1:
+        step = 1
     parts = [np.asarray(maps.get(d, np.arange(shape[d]))) * strides[d] for d in range(behind)]
     starts = np.cumsum([0, *shape[: behind - 1]]).astype(np.int64)
     table = np.concatenate(parts).astype(np.int64)
