@@ -26,7 +26,7 @@ class _Traced(int):
     @property
     def metadata(self) -> dict:
         """What torch puts into a node's metadata."""
-        found = {"traceback_": self.stack}
+        found: dict = {"traceback_": self.stack}
         if self.parent is not None:
             found["parent_"] = self.parent
         return found

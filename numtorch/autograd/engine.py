@@ -50,7 +50,7 @@ class Task:
     active: set | None = None
     executed: set | None = None
     reached: set | None = None
-    found: list | None = None
+    found: list
     wanted: dict | None = None
 
     def __init__(self, roots, inputs, accumulate: bool, retain: bool) -> None:
@@ -278,7 +278,7 @@ def _finish(task: Task, leaves: list):
         pair[1] = None  # a gradient that nobody else holds becomes `.grad` without a copy
         alone = sys.getrefcount(g) <= _ALONE
         leaf = node.leaf()
-        if leaf is not None:
+        if leaf is not None and leaf._node is not None:  # which detach_() may have taken
             if profiler is None:
                 _accumulate(leaf, g, alone)
             else:

@@ -215,14 +215,22 @@ def register_multi_grad_hook(tensors, fn, *, mode="all") -> RemovableHandle:
     return _Handles(t.register_hook(together.at(i)) for i, t in enumerate(tensors))
 
 
+def _walk() -> engine.Task:
+    task = engine.current()
+    if task is None:
+        raise AssertionError("expected this hook to be called inside a backward call")
+    return task
+
+
 class _Any:
     """Lets the first gradient of each backward pass through."""
 
     def __init__(self, fn) -> None:
-        self.fn, self.last, self.lock = fn, None, Lock()
+        self.fn, self.lock = fn, Lock()
+        self.last: int | None = None  # the number of the pass that was seen last
 
     def __call__(self, grad) -> None:
-        number = engine.current().number
+        number = _walk().number
         with self.lock:
             seen, self.last = self.last == number, number
         if not seen:
@@ -240,7 +248,7 @@ class _All:
         """The hook of one tensor."""
 
         def hook(grad) -> None:
-            task = engine.current()
+            task = _walk()
             if task.number not in self.passes:
                 expected = sum(task.executes(node) for node in self.nodes)
                 self.passes[task.number] = [None] * len(self.nodes), [expected]

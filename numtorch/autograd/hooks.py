@@ -152,5 +152,5 @@ def _type(spec) -> str:
     return prefix + spec.dtype.type_name
 
 
-tape.Node.register_hook = register_hook  # type: ignore[attr-defined] (core knows no hooks)
-tape.Node.register_prehook = register_prehook  # type: ignore[attr-defined]
+tape.Node.register_hook = register_hook
+tape.Node.register_prehook = register_prehook

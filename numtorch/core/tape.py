@@ -37,6 +37,8 @@ class Node:
     saved: tuple | None = ()
     spec: Any = None
     output_nr = 0
+    register_hook: Any  # autograd/hooks.py
+    register_prehook: Any
 
     def __init__(self) -> None:
         raise TypeError(f"cannot create '{type(self).__name__}' instances: operators record them")
@@ -55,7 +57,14 @@ class Node:
 
     @property
     def function(self):
-        """The node that the user sees: for one output of several, the common node."""
+        """The node that the user sees: for one output of several, the common node. Which overload
+        of an operator it is torch's names tell; ours are found when somebody asks.
+        """
+        if self.op is not None and self.op.overload is not None and self.saved:
+            saved = dict(zip(type(self).saved_names, self.saved, strict=True))
+            name = self.op.overload(saved)
+            if name is not None and type(self).__name__ == self.op.node_name:
+                self.__class__ = named(type(self), name)
         return self
 
     @property
@@ -77,6 +86,17 @@ class Node:
 
 # nodes that torch does not generate have their C++ namespace in their name
 WRITTEN_BY_HAND = frozenset(["AccumulateGrad", "CopyBackwards", "CopySlices"])
+
+
+_named: dict = {}
+
+
+def named(cls, name: str):
+    """A type of nodes under another name: that of an overload, or of what a node is a part of."""
+    found = _named.get((cls, name))
+    if found is None:
+        found = _named[cls, name] = type(name, (cls,), {"__slots__": ()})
+    return found
 
 
 class SavingNode(Node):
@@ -165,9 +185,8 @@ def new_leaf(tensor) -> AccumulateGrad:
     return node
 
 
-def retains_grad(tensor) -> bool:
-    """Whether retain_grad() was called on a tensor that is no leaf."""
-    node = tensor._node
+def retains_grad(node) -> bool:
+    """Whether retain_grad() was called on the tensor, no leaf, that a node belongs to."""
     owner = node.parent if node.__class__ is OutputNode else node
     return owner is not None and owner.hooks is not None and node.output_nr in owner.hooks.retain
 
