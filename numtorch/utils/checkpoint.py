@@ -20,6 +20,7 @@ from ..autograd.grad_mode import is_grad_enabled
 from ..autograd.graph import saved_tensors_hooks
 from ..core import errors, random, saved
 from ..core.device import device as make_device
+from ..core.tensor import View, offset_of, wrap, wrap_view
 from ..nn.modules.container import Sequential
 from ..tensors import Tensor
 from .selective_checkpoint import (
@@ -339,6 +340,17 @@ class _Frame:
             )
 
 
+def _without_history(x: Tensor) -> Tensor:
+    """The tensor without its node. `detach()` would drop its tangent in forward mode, too."""
+    if x._node is None:
+        return x
+    if getattr(x, "_view", None) is not None:
+        return wrap_view(x._array, x._spec, x._storage, View(offset_of(x), None))
+    bare = wrap(x._array, x._spec)
+    bare._storage = x._storage
+    return bare
+
+
 class _Run:
     """Stands for the backward pass, where a tensor is unpacked outside of any."""
 
@@ -353,7 +365,7 @@ class _Collector:
         """Keep a tensor; it is saved as it is, for a backward pass inside of the call."""
         frame, number = self.frame, self.count
         self.count += 1
-        x = x.detach() if x.requires_grad else x
+        x = _without_history(x)
         if number >= len(frame.holders):
             if frame.finished:
                 raise CheckpointError(

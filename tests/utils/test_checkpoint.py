@@ -10,7 +10,8 @@ import weakref
 import pytest
 
 import numtorch
-from numtorch import nn
+from numtorch import func, nn
+from numtorch.compiler import capture
 from numtorch.core.interp import dispatch, interpreting
 from numtorch.core.op import Op
 from numtorch.nn import functional as F
@@ -187,6 +188,31 @@ def test_selective_results_are_used_once_and_not_changed():
     out = once(lambda a: a.exp().sin(), x, context_fn=selective(["aten::exp"]))
     with pytest.raises(ValueError, match="such as 'aten::mm'"):
         module.create_selective_checkpoint_contexts([numtorch.mm])
+
+
+def oscillation(x):
+    return (x.sin() * x).exp()
+
+
+TRANSFORMS = {
+    "grad": lambda f, x: func.grad(lambda a: f(a).sum())(x),
+    "vmap": lambda f, x: func.vmap(f)(x),
+    "vmap of grad": lambda f, x: func.vmap(func.grad(lambda a: f(a).sum()))(x),
+    "jacrev": lambda f, x: func.jacrev(f)(x),
+    "jvp": lambda f, x: func.jvp(f, (x,), (x,))[1],
+    "hessian": lambda f, x: func.hessian(lambda a: f(a).sum())(x),
+    "several cotangents": lambda f, x: numtorch.autograd.grad(
+        f(x.requires_grad_()), x, numtorch.ones(2, *x.shape), is_grads_batched=True
+    )[0],
+    "capture": lambda f, x: capture(lambda a: func.grad(lambda b: f(b).sum())(a), x).replay(x),
+}
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_under_transforms(transform):
+    """Also forward over reverse mode: what is recomputed has tangents and samples, too."""
+    run, x = TRANSFORMS[transform], numtorch.rand(2, 3)
+    assert numtorch.allclose(run(functools.partial(once, oscillation), x), run(oscillation, x))
 
 
 def changing(first, then):
