@@ -100,6 +100,7 @@ def name_of(op, tensors: tuple, target) -> str:
     return _name(op, target is not None, tensors[0].ndim - 2 if _by_dimensions(op) else 0)
 
 
+@functools.cache
 def _by_dimensions(op) -> bool:
     return op.name.removesuffix("_op") in BY_DIMENSIONS
 

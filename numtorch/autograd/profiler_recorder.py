@@ -9,9 +9,10 @@ import functools
 import importlib
 import os
 import sys
-import time
 import weakref
 from _thread import get_ident
+from collections.abc import Sequence
+from time import perf_counter_ns, time_ns
 from typing import Any
 
 from ..core import interp, profiling
@@ -27,31 +28,23 @@ HIDDEN = (__file__, interp.__file__, profiling.__file__)  # files that no stack 
 class Record:
     """One event, as it is written down while others run."""
 
-    __slots__ = (
-        "device_events",
-        "end",
-        "flops",
-        "fwd_thread",
-        "inputs",
-        "memory",
-        "name",
-        "parent",
-        "scope",
-        "sequence_nr",
-        "shapes",
-        "stack",
-        "start",
-        "thread",
-    )
+    sequence_nr = -1
+    flops = cpu_memory = device_memory = end = 0
+    shapes: Sequence = []  # noqa: RUF012 (an op's own list replaces it)
+    inputs: Sequence = []  # noqa: RUF012
+    stack: Sequence = []  # noqa: RUF012
+    device_events: tuple | None = None
 
     def __init__(self, name: str, scope: int, thread: int, parent: "Record | None") -> None:
         self.name, self.scope, self.thread, self.parent = name, scope, thread, parent
-        self.sequence_nr, self.flops, self.memory = -1, 0, {"cpu": 0, "cuda": 0}
-        self.shapes: Any = []
-        self.inputs: Any = []
-        self.stack: list[str] = []
-        self.device_events: tuple | None = None
-        self.start = self.end = 0
+        self.start = perf_counter_ns()
+
+    def allocated(self, device: str, count: int) -> None:
+        """Add bytes, or (if negative) take them off."""
+        if device == "cpu":
+            self.cpu_memory += count
+        else:
+            self.device_memory += count
 
 
 class Recorder:
@@ -68,12 +61,13 @@ class Recorder:
         self.innermost: dict[int, Record | None] = {}  # of each thread
         self.held: dict[int, Any] = {}  # arrays that were allocated, weakly
         self.running = False
+        self.began = self.ended = self.wall = 0
 
     def start(self) -> None:
         """Begin to listen."""
         if profiling.recorder.get() is not None:
             raise RuntimeError("Profiler is already enabled on this thread")
-        self.began, self.wall = time.perf_counter_ns(), time.time_ns()
+        self.began, self.wall = perf_counter_ns(), time_ns()
         self.first_event = self._device_event()
         self.token = profiling.recorder.set(self)
         self.interpreting = interp.interpreting(self)
@@ -85,7 +79,7 @@ class Recorder:
         self.running = False
         self.interpreting.__exit__(None, None, None)
         profiling.recorder.reset(self.token)
-        self.ended = time.perf_counter_ns()
+        self.ended = perf_counter_ns()
         self.held.clear()
         for record in self.innermost.values():  # ranges that are still open
             while record is not None:
@@ -100,12 +94,11 @@ class Recorder:
         self.records.append(record)
         if self.stack:
             record.stack = call_stack(2)
-        record.start = time.perf_counter_ns()
         return record
 
     def close(self, record: Record) -> None:
         """End an event."""
-        record.end = time.perf_counter_ns()
+        record.end = perf_counter_ns()
         if self.running:
             self.innermost[record.thread] = record.parent
 
@@ -126,26 +119,24 @@ class Recorder:
             record.shapes += [[] for _ in attrs]
             record.inputs = [[] if isinstance(t, Tensor) else t for t in tensors] + list(attrs)
         before = None if gpu is None else self._device_event()
-        record.start = time.perf_counter_ns()
+        record.start = perf_counter_ns()
         try:
             result = interp.dispatch(op, tensors, attrs, target)
         finally:
             self.close(record)
             if gpu is not None:
                 record.device_events = before, self._device_event(), gpu
-        self._describe(record, op, tensors, attrs, target, result)
+        outs = result if isinstance(result, tuple) else () if result is None else (result,)
+        if outs:
+            node = outs[0]._node
+            if node is not None and node.leaf is None:
+                record.sequence_nr = node.function.seq
+            if self.flops:
+                record.flops = flops_of(op, tensors, attrs, outs[0])
+            if self.memory and target is None and not op.is_view:
+                for out in outs:
+                    self._allocated(record, out)
         return result
-
-    def _describe(self, record, op, tensors, attrs, target, result) -> None:
-        outs = [t for t in (result if isinstance(result, tuple) else (result,)) if t is not None]
-        node = outs[0]._node if outs else None
-        if node is not None and node.leaf is None:
-            record.sequence_nr = node.function.seq
-        if self.flops and outs:
-            record.flops = flops_of(op, tensors, attrs, outs[0])
-        if self.memory and target is None and not op.is_view:
-            for out in outs:
-                self._allocated(record, out)
 
     # -- memory ------------------------------------------------------------------------------------
     def _allocated(self, record: Record, out: Tensor) -> None:
@@ -153,7 +144,7 @@ class Recorder:
         if key in self.held:
             return
         device, count = out._spec.device.type, out._spec.numel * out._spec.dtype.itemsize
-        record.memory[device] += count
+        record.allocated(device, count)
 
         def freed(_):
             if self.held.pop(key, None) is None or not self.running:
@@ -161,9 +152,9 @@ class Recorder:
             thread = get_ident()
             at = self.innermost.get(thread)
             if at is not None:
-                at.memory[device] -= count
+                at.allocated(device, -count)
             else:
-                self.loose.append((time.perf_counter_ns(), thread, device, -count))
+                self.loose.append((perf_counter_ns(), thread, device, -count))
 
         self.held[key] = weakref.ref(array, freed)
 

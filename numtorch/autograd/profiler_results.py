@@ -47,8 +47,8 @@ def events(recorder: Recorder, use_device) -> list[FunctionEvent]:
     for r in recorder.records:
         at: Record | None = r
         while at is not None:
-            made[at].cpu_memory_usage += r.memory["cpu"]
-            made[at].device_memory_usage += r.memory["cuda"]
+            made[at].cpu_memory_usage += r.cpu_memory
+            made[at].device_memory_usage += r.device_memory
             at = at.parent
     events = [*made.values(), *_loose(recorder, len(made), threads, use_device)]
     return sorted(events, key=lambda event: event.time_range.start)
@@ -121,7 +121,7 @@ def _arguments(recorder, number: int, r: Record) -> dict:
     if r.flops:
         found["flops"] = r.flops
     if recorder.memory:
-        found["Bytes"] = r.memory["cpu"] + r.memory["cuda"]
+        found["Bytes"] = r.cpu_memory + r.device_memory
     return found
 
 
