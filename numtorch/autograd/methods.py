@@ -1,6 +1,8 @@
 """backward, hooks and retain_grad: what autograd adds to tensors."""
 
-from ..core.tape import UNRECORDED, AccumulateGrad, Unrecorded, is_leaf
+from ..core.inplace import history
+from ..core.tape import UNRECORDED, AccumulateGrad, Unrecorded, inference_mode
+from ..tensors.properties import requires_as_base
 from . import api, hooks
 
 
@@ -39,14 +41,17 @@ def register_post_accumulate_grad_hook(self, hook):
 
 def retain_grad(self) -> None:
     """Keep this non-leaf's gradient in `.grad`."""
-    if self._node is None:
+    node = history.__get__(self)
+    if node is None:
         raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-    if not is_leaf(self):
+    if node.leaf is None:
         hooks.retain(self)
 
 
 def detach_(self):
     """Cut this tensor off from what computed it, in place."""
+    if inference_mode.get():
+        return self
     view = getattr(self, "_view", None)
     if view is not None and view.base is not None:
         raise RuntimeError(
@@ -56,6 +61,7 @@ def detach_(self):
             "these gradients."
         )
     self._node = None
+    requires_as_base(self)
     return self
 
 

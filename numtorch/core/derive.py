@@ -166,12 +166,16 @@ def _back_source(op, entries, plan, uses, packed: bool = False) -> str:
                 f"if {' or '.join(f's_{k}.version != v_{k}' for k in kept)}:\n    raise "
                 f"changed(node)"
             )
-        for kind, index, name, _ in plan:
+        for kind, index, name, wanted in plan:
             if kind == "out" and not packed:
-                code.add(f"triple = {name}\n{name} = new(Tensor)")
-                code.add(f"{name}._array, {name}._spec, {name}._memory = triple")
+                always = len(wanted) == n
+                if not always:
+                    code.add(f"if {name} is not None:")
+                indent = 1 if always else 2
+                code.add(f"triple = {name}\n{name} = new(Tensor)", indent)
+                code.add(f"{name}._array, {name}._spec, {name}._memory = triple", indent)
                 owner = "node if grad_on() else None" if index == 0 else "None"
-                code.add(f"{name}._node = {owner}")
+                code.add(f"{name}._node = {owner}", indent)
     code.add("".join(f"n{i}, " for i in range(n)) + "= node.edges")
     if any("needs" in u for u in uses):
         code.add(f"needs = ({''.join(f'n{i} is not None, ' for i in range(n))})")

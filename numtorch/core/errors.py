@@ -1,5 +1,18 @@
 """Errors that many ops share. Each names the op, the rule that was broken and what was given."""
 
+import warnings
+
+
+def warn_expanded(name: str) -> None:
+    """torch's warning about an in-place form that lets expanded tensors be written to."""
+    more = " This also applies to advanced indexing e.g. tensor[{}] = {}"
+    given = {"index_put_": ("indices", "tensor"), "masked_fill_": ("mask", "scalar")}.get(name)
+    warnings.warn(
+        f"Use of {name} on expanded tensors is deprecated. Please clone() the tensor before "
+        f"performing this operation.{more.format(*given) if given else ''}",
+        stacklevel=3,
+    )
+
 
 def kind(value) -> str:
     """A type's name as torch's messages spell it."""

@@ -229,12 +229,21 @@ def _record(op, names, inputs: dict[str, str] | None = None, result: str = "resu
             values.append(f"s{index}")
         elif kind == "out":
             which = result if index == 0 else f"{result}{index}"
+            keep = Lines()
             if result == "result":  # fresh
-                code.add(f"{which}._memory = memory{index} = new(Storage)", 0)
-                code.add(f"memory{index}.array = {which}._array\nmemory{index}.version = 0", 0)
+                keep.add(f"{which}._memory = memory{index} = new(Storage)", 0)
+                keep.add(f"memory{index}.array = {which}._array\nmemory{index}.version = 0", 0)
             else:
-                code.add(f"memory{index} = {which}._storage", 0)
-            values.append(f"({which}._array, {which}._spec, memory{index})")
+                keep.add(f"memory{index} = {which}._storage", 0)
+            triple = f"({which}._array, {which}._spec, memory{index})"
+            if len(wanted) < len(op.tensors):
+                test = " or ".join(f"n{i} is not None" for i in wanted)
+                code.add(f"o{index}, memory{index} = None, NO_STORAGE\nif {test}:", 0)
+                code.extend("    " + line for line in (*keep, f"o{index} = {triple}"))
+                triple = f"o{index}"
+            else:
+                code.extend(keep)
+            values.append(triple)
             versions.append(f"memory{index}, memory{index}.version")
         else:
             values.append(name)
@@ -526,6 +535,9 @@ def record(op, tensors: tuple, attrs: tuple, result, nodes, changed: Storage | N
         elif kind == "spec":
             t = tensors[index]
             values.append(t._spec if isinstance(t, Tensor) else None if t is None else weak(t))
+        elif kind == "out" and all(nodes[i] is None for i in wanted):
+            values.append(None)
+            versions += [NO_STORAGE, 0]
         elif kind == "out":
             out = result if isinstance(result, Tensor) else result[index]
             values.append((out._array, out._spec, out._storage))

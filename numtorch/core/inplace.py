@@ -14,7 +14,7 @@ from .inference import FRESH, InferenceStorage, check_saved
 from .interp import runtime
 from .shape import extent, is_dense
 from .spec import weak
-from .tape import UNRECORDED, Hooks, OutputNode, grad_mode, inference_mode, sequence
+from .tape import UNRECORDED, Hooks, OutputNode, grad_mode, inference_mode, named, sequence
 from .tensor import Storage, Tensor, View, offset_of
 
 
@@ -134,6 +134,8 @@ def partly_overlaps(a: Tensor, b: Tensor, same_counts: bool = False) -> bool:
     """Whether two tensors of one storage share some elements without being the same ones, or (if
     `same_counts`) any elements.
     """
+    if a is b:
+        return same_counts
     sa, sb = a._spec, b._spec
     if not sa.numel or not sb.numel:
         return False
@@ -263,7 +265,7 @@ def change_view(op, target: Tensor, attrs: tuple, name: str) -> Tensor:
     made = op.public(target, *attrs)
     node = made._node
     if name is not None and node is not None and node.leaf is None:
-        node.__class__ = op.named_node_class(name)
+        node.__class__ = named(type(node), name)
     offset, storage = made._view.offset, target._storage
     target._array, target._spec = made._array, made._spec
     view = getattr(target, "_view", None)
@@ -282,11 +284,13 @@ def change_view(op, target: Tensor, attrs: tuple, name: str) -> Tensor:
     return target
 
 
-def rename(result: Tensor, name: str) -> None:
-    """Give the node of an op's result the name of another overload in torch."""
+def rename(result: Tensor, function, name: str) -> None:
+    """Give the node of a function's result the name of another overload in torch. A view that was
+    changed in place has none to name.
+    """
     node = result._node
-    if node is not None and node.op is not None and node.leaf is None:
-        node.__class__ = node.op.named_node_class(name)
+    if node.op is function.op:
+        node.__class__ = named(type(node), name)
 
 
 def replace(target: Tensor, result: Tensor, op) -> Tensor:

@@ -15,7 +15,7 @@ def check_out(name: str, out, inputs, recorded: bool = True) -> None:
         raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
     if not recorded or not grad_mode.get():
         return
-    if any(getattr(t, "_node", None) is not None for t in (*inputs, out)):
+    if any(getattr(t, "requires_grad", False) for t in (*inputs, out)):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, "
             f"but one of the "

@@ -10,12 +10,16 @@ import warnings
 import numpy as np
 
 from ..core import dtype as dtypes
+from ..core import errors
+from ..core.generate import reaches_twice
+from ..core.inplace import rename
 from ..core.spec import Spec
 from ..core.tensor import Tensor, wrap
 from ..ops.create import from_array
 from ..ops.index.masks import positions
 from ..ops.index.rows import apart, check_mask, index_op, index_put_op
-from ..ops.pointwise.public import fill_
+from ..ops.pointwise.compare import fill_op, masked_fill_op
+from ..ops.pointwise.public import fill_, refuse_expanded
 from ..ops.view.basic import expand
 from ..ops.view.primitives import unsqueeze_op, view_op
 from .views import Walk, basic, rows_of, select_first, slice_first
@@ -289,16 +293,21 @@ def _number(spec, value):
     return value
 
 
-def _is_everything(index, ndim: int) -> bool:
+def _is(bound, number: int) -> bool:
+    """Whether a bound of a slice is the number that it is by default."""
+    return bound is None or (bound.__class__ is int and bound == number)
+
+
+def _is_everything(index, shape) -> bool:
     """Whether an index is `...`, or nothing but `:`, so that no view needs to be made."""
     items = index if index.__class__ is tuple else (index,)
-    if len(items) > max(ndim, 1) or not items:
+    if len(items) > max(len(shape), 1) or not items:
         return False
-    for i in items:
+    for d, i in enumerate(items):
         if i.__class__ is slice:
-            if not ndim or i.start is not None or i.stop is not None or i.step is not None:
+            if not shape or not (_is(i.start, 0) and _is(i.step, 1) and _is(i.stop, shape[d])):
                 return False
-        elif i is not Ellipsis:
+        elif i is not Ellipsis or len(items) > 1:
             return False
     return True
 
@@ -321,7 +330,7 @@ def setitem(self, index, value) -> None:
     kind = index.__class__
     if kind is int:
         target = select_first(self, index)
-    elif _is_everything(index, self._spec.ndim):
+    elif _is_everything(index, self._spec.shape):
         target = self
     elif (kind is slice and (found := slice_first(self, index)) is not None) or (
         (kind is slice or kind is tuple)
@@ -340,7 +349,11 @@ def setitem(self, index, value) -> None:
             _write_at(target, walk.tensors, value, number)
             return
     if number:
+        if reaches_twice(target._spec):
+            refuse_expanded(target)
         fill_(target, value)
+        if target._node is not None:
+            rename(target, fill_op, "FillBackward3" if target._spec.ndim else "CopyBackwards")
     else:
         _copy_into(target, value)
 
@@ -355,6 +368,9 @@ def _without_ones(value):
 
 
 def _copy_into(target, value) -> None:
+    if not value._spec.ndim and target._spec.ndim:
+        fill_(target, value)
+        return
     if value._spec.shape != target._spec.shape:
         value = _without_ones(value)
         if value._spec.shape != target._spec.shape:
@@ -382,8 +398,12 @@ def _write_at(target, tensors, value, number: bool) -> None:
             target.masked_fill_(
                 mask if mask._spec.device is spec.device else mask.to(spec.device), value
             )
+            if target._node is not None:
+                rename(target, masked_fill_op, "IndexPutBackward0")
             return
     found, dims = _indices(target, tensors)
+    if reaches_twice(spec):
+        errors.warn_expanded("index_put_")
     index_put_op.in_place[len(found)](target, value, *found, dims, False)
 
 

@@ -163,6 +163,8 @@ def requires_as_base(base) -> None:
 
 def requires_grad_(self, requires_grad=True):
     """Set `requires_grad` in place."""
+    if self.__class__ is StaleView and not requires_grad:
+        return self
     set_requires_grad(self, requires_grad)
     return self
 
@@ -184,6 +186,18 @@ def get_grad(self):
     return found
 
 
+def retains_grad(self) -> bool:
+    """Whether retain_grad() was called on a non-leaf."""
+    return tape.retains_grad(history.__get__(self))
+
+
+C_NAMES = {
+    "float64": "double", "float32": "float", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
+    "int64": "long int", "int32": "int", "int16": "short int", "int8": "signed char",
+    "uint8": "unsigned char", "bool": "bool",
+}  # fmt: skip
+
+
 def set_grad(self, value) -> None:
     """Replace the gradient: a tensor of the same shape, dtype and device, or None."""
     if value is not None:
@@ -197,7 +211,8 @@ def set_grad(self, value) -> None:
         mine, given = self._spec, value._spec
         if given.dtype is not mine.dtype:
             raise RuntimeError(
-                f"attempting to assign a gradient with dtype '{given.dtype}' to a tensor with "
+                f"attempting to assign a gradient with dtype '{C_NAMES[given.dtype.name]}' to a "
+                "tensor with "
                 f"grad_dtype '{mine.dtype.type_name.removesuffix('Tensor')}'. The gradient must "
                 "match the tensor's grad_dtype (defaults to the tensor's dtype)."
             )
@@ -232,15 +247,17 @@ def set_data(self, value) -> None:
     """Let this tensor use another's memory; it stays the same leaf."""
     if not isinstance(value, Tensor):
         raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
-    if self._node is not None and not value._spec.dtype.is_floating_point:
+    if history.__get__(self) is not None and not value._spec.dtype.is_floating_point:
         raise RuntimeError(
             "data set to a tensor that requires gradients must be floating point or complex dtype"
         )
-    if value._storage.array is self._storage.array and value._spec is self._spec:
-        return
-    view, storage = getattr(self, "_view", None), new(Storage)
-    storage.array, storage.version = value._storage.array, self._storage.version
-    storage.views = None
+    view, storage = getattr(self, "_view", None), self._storage
+    if storage.array is not value._storage.array and any(
+        r() is not None for r in getattr(storage, "views", None) or ()
+    ):  # which keep the memory
+        storage = new(Storage)
+        storage.version, storage.views = self._storage.version, None
+    storage.array = value._storage.array
     offset = offset_of(value)
     self._array, self._spec, self._storage = value._array, value._spec, storage
     self._view = View(offset, view.base, view.creation) if view else View(offset, None)
@@ -301,7 +318,7 @@ PROPERTIES = {
     "_base": property(get_base, doc=get_base.__doc__),
     "_version": property(get_version, doc=get_version.__doc__),
     "retains_grad": property(
-        lambda self: self.__class__ is not StaleView and tape.retains_grad(self),
+        retains_grad,
         doc="Whether retain_grad() was called on a non-leaf.",
     ),
 }

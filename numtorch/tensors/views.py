@@ -173,7 +173,7 @@ def chain(t, items):
         if kind is slice:
             n = result._spec.shape[dim]
             start, step, length = range_of(i, n)
-            if step != 1 or length != n:
+            if step != 1 or start or i.stop not in (None, n):
                 result = slice_op(result, dim, start if length else 0, length, step)
         elif i is None:
             result = unsqueeze_op(result, dim)
