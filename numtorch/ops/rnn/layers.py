@@ -9,7 +9,7 @@ from ...core.op import primitive
 from ..join import cat
 from ..matmul.linear import column_sum_op
 from ..matmul.product import mm_op, rows_op
-from . import composed
+from . import batching, composed
 
 ROOM = "numtorch.ops.rnn"
 
@@ -114,6 +114,7 @@ _INPUTS = "w_ih", "w_hh", "b_ih", "b_hh"
 
 
 @primitive(
+    vmap=batching.layer,
     outputs=5,
     differentiable=(0, 1, 2),
     vjp={("input", "h0", "c0", *_INPUTS): _lstm_gradients},
@@ -135,7 +136,7 @@ def lstm_layer_op(input, h0, c0, w_ih, w_hh, b_ih=None, b_hh=None, *, sizes, rev
     return *_outputs(input, h0), c0.dense(), *kept
 
 
-@primitive(outputs=3, vjp={}, module=ROOM)
+@primitive(vmap=batching.layer, outputs=3, vjp={}, module=ROOM)
 def lstm_layer_backward_op(g, g_hn, g_cn, w_hh, c0, gates, cells, *, sizes, reverse):
     """The gradients of the gates' sums at all steps and of the initial states."""
     return gates.dense(), c0.dense(), c0.dense()
@@ -157,6 +158,7 @@ def _gru_gradients(g, input, h0, w_ih, w_hh, b_ih, b_hh, out, out2, sizes, rever
 
 
 @primitive(
+    vmap=batching.layer,
     outputs=3,
     differentiable=(0, 1),
     vjp={("input", "h0", *_INPUTS): _gru_gradients},
@@ -172,7 +174,7 @@ def gru_layer_op(input, h0, w_ih, w_hh, b_ih=None, b_hh=None, *, sizes, reverse,
     return *_outputs(input, h0), _kept(input, 4 * h0.shape[1], keep)
 
 
-@primitive(outputs=3, vjp={}, module=ROOM)
+@primitive(vmap=batching.layer, outputs=3, vjp={}, module=ROOM)
 def gru_layer_backward_op(g, g_hn, w_hh, h0, output, gates, *, sizes, reverse):
     """The gradients of the gates' sums from inputs and from hidden states, and of the initial
     state.
@@ -196,6 +198,7 @@ def _rnn_gradients(g, input, h0, w_ih, w_hh, b_ih, b_hh, out, sizes, reverse, re
 
 
 @primitive(
+    vmap=batching.layer,
     outputs=2,
     differentiable=(0, 1),
     vjp={("input", "h0", *_INPUTS): _rnn_gradients},
@@ -211,7 +214,7 @@ def rnn_layer_op(input, h0, w_ih, w_hh, b_ih=None, b_hh=None, *, sizes, reverse,
     return _outputs(input, h0)
 
 
-@primitive(outputs=2, vjp={}, module=ROOM)
+@primitive(vmap=batching.layer, outputs=2, vjp={}, module=ROOM)
 def rnn_layer_backward_op(g, g_hn, w_hh, h0, output, *, sizes, reverse, relu):
     """The gradients of the sums at all steps and of the initial state."""
     return output.dense(), h0.dense()
