@@ -101,6 +101,27 @@ def test_derivatives_belong_to_their_op(step):
     assert any(re.search(r"test_profiler\.py\(\d+\): step$", entry) for entry in relu.stack)
 
 
+class Square(numtorch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        return 2 * g * ctx.saved_tensors[0]
+
+
+def test_functions_are_events():
+    x = numtorch.ones(3, requires_grad=True)
+    with profile(activities=CPU, record_shapes=True) as prof:
+        Square.apply(x).sum().backward()
+    forward, backward = named(prof, "Square"), named(prof, "SquareBackward")
+    assert forward.sequence_nr == backward.sequence_nr > 0
+    assert forward.input_shapes == backward.input_shapes == [[3]]
+    assert named(prof, "aten::mul").cpu_parent is forward
+
+
 def test_memory_that_is_freed():
     with profile(activities=CPU, profile_memory=True) as prof:
         x = numtorch.ones(1000).sin()

@@ -10,6 +10,7 @@ from ..core import errors, interp, saved, tape
 from ..core.generate import NO_STORAGE
 from ..core.inplace import check_view, finish, new_output
 from ..core.interp import runtime
+from ..core.profiling import recorder
 from ..core.tensor import Tensor, wrap_view
 from ..ops.create import zeros_like
 from .leaves import inside
@@ -295,7 +296,11 @@ class Function:
             args, kwargs = _bound(cls, args, kwargs)
         elif inside.get():
             require_setup_context(cls)
-        output, ctx = run(cls, args, kwargs)
+        profiler = recorder.get()
+        if profiler is None:
+            output, ctx = run(cls, args, kwargs)
+        else:
+            output, ctx = profiler.function(run, cls, args, kwargs)
         if ctx is not None:
             ctx._for_forward = ()  # what holds an output would be a cycle
         return output

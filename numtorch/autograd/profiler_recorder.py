@@ -128,15 +128,25 @@ class Recorder:
                 record.device_events = before, self._device_event(), gpu
         outs = result if isinstance(result, tuple) else () if result is None else (result,)
         if outs:
-            node = outs[0]._node
-            if node is not None and node.leaf is None:
-                record.sequence_nr = node.function.seq
+            record.sequence_nr = _sequence_nr(outs[0])
             if self.flops:
                 record.flops = flops_of(op, tensors, attrs, outs[0])
             if self.memory and target is None and not op.is_view:
                 for out in outs:
                     self._allocated(record, out)
         return result
+
+    def function(self, run, cls, args: tuple, kwargs: dict):
+        """Run the forward of an autograd.Function: `run` gives its output and context."""
+        record = self.open(cls.__name__)
+        if self.shapes:
+            record.shapes = [list(t.shape) if isinstance(t, Tensor) else [] for t in args]
+        try:
+            output, ctx = run(cls, args, kwargs)
+        finally:
+            self.close(record)
+        record.sequence_nr = _sequence_nr(output[0] if isinstance(output, tuple) else output)
+        return output, ctx
 
     # -- memory ------------------------------------------------------------------------------------
     def _allocated(self, record: Record, out: Tensor) -> None:
@@ -180,6 +190,12 @@ class Recorder:
         finally:
             self.close(inner)
             self.close(outer)
+
+
+def _sequence_nr(out) -> int:
+    """The number of the node that recorded a result, or -1."""
+    node = out._node if isinstance(out, Tensor) else None
+    return -1 if node is None or node.leaf is not None else node.function.seq
 
 
 def _gpu(tensors: tuple) -> int | None:

@@ -290,6 +290,10 @@ class profile:  # noqa: N801 (torch's name)
         """`add_metadata_json` for all traces that will be started."""
         self._preset[key] = value
 
+    def set_custom_trace_id_callback(self, callback) -> None:
+        """Have `callback()` name the traces from now on."""
+        self.custom_trace_id_callback = callback
+
     def get_trace_id(self) -> str | None:
         """The name of the present trace: of `custom_trace_id_callback`, or random."""
         return None if self.profiler is None else self.profiler.trace_id
