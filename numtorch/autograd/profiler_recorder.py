@@ -11,7 +11,6 @@ import os
 import sys
 import weakref
 from _thread import get_ident
-from collections.abc import Sequence
 from time import perf_counter_ns, time_ns
 from typing import Any
 
@@ -30,9 +29,9 @@ class Record:
 
     sequence_nr = -1
     flops = cpu_memory = device_memory = end = 0
-    shapes: Sequence = []  # noqa: RUF012 (an op's own list replaces it)
-    inputs: Sequence = []  # noqa: RUF012
-    stack: Sequence = []  # noqa: RUF012
+    shapes: list = []  # noqa: RUF012 (an op's own list replaces it)
+    inputs: list = []  # noqa: RUF012
+    stack: list = []  # noqa: RUF012
     device_events: tuple | None = None
 
     def __init__(self, name: str, scope: int, thread: int, parent: "Record | None") -> None:
