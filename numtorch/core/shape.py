@@ -71,18 +71,21 @@ def overlaps_itself(shape, strides) -> bool:
     return False
 
 
-def dense_strides(shape, strides) -> tuple[int, ...]:
-    """Strides without gaps that keep a geometry's order of dimensions, as torch finds it: expanded
-    dimensions stay where they are.
+def dense_strides(shape, *given) -> tuple[int, ...]:
+    """Strides without gaps that keep the order of dimensions that operands of a shape have, as
+    torch finds it: the first that tells two dimensions apart decides, expanded ones tell nothing.
     """
     order = list(reversed(range(len(shape))))  # the innermost dimension first
 
     def compare(a, b) -> int:
-        if strides[a] == 0 or strides[b] == 0:
-            return 0
-        if strides[a] != strides[b]:
-            return 1 if strides[a] > strides[b] else -1
-        return int(shape[a] > shape[b])
+        for strides in given:
+            if strides[a] == 0 or strides[b] == 0:
+                continue
+            if strides[a] != strides[b]:
+                return 1 if strides[a] > strides[b] else -1
+            if shape[a] > shape[b]:
+                return 1
+        return 0
 
     for i in range(1, len(order)):
         at = i

@@ -100,6 +100,8 @@ class Draw:
             [30, 12, 34, 10, 6, 10, 4, 3],
         )[0]
         text, mode = kind(), r.random()
+        if re.search(r"[.](t|transpose|squeeze|unsqueeze|swapaxes)_[(]", text):
+            return text  # unrecorded, torch goes on with the shapes that its nodes have seen
         if mode < 0.12:
             return f"{MODES[0]} {text}"
         if mode < 0.15 and ".data =" not in text:
@@ -310,12 +312,18 @@ class Draw:
             c = a
         if self.env[a].dtype != self.env[c].dtype:
             a = b = c
+        if self.env[c].requires_grad and self.shape(c) != self.shape(a):
+            c = a  # a history does not fit another shape
         if b != c and self.shares(b, c):
             b = "2"
         form = r.choice(["mul", "add", "sub"])
         if r.random() < 0.4:
             return f"L.{r.choice(['tanh', 'neg', 'sigmoid'])}({a}, out={c})"
-        if r.random() < 0.2 and self.shape(a) and not self.shares(a, c):  # torch sums as it writes
+        if (
+            r.random() < 0.2
+            and self.shape(a)
+            and not (self.shares(a, c) or self.env[c].requires_grad)
+        ):  # torch sums as it writes
             return f"L.sum({a}, 0, out={c})"
         if r.random() < 0.1:
             return f"L.gt({a}, {b}, out={c})"

@@ -192,13 +192,13 @@ class Pointwise(Op):
 
     @staticmethod
     def _layout(specs, shape, dtype, device) -> Spec:
-        """Contiguous, unless the one tensor of full shape is a permuted dense one: then its
-        strides, as in torch.
+        """Contiguous if the operands of full shape are, else in the order of dimensions that torch
+        finds in all of them.
         """
-        full = [s for s in specs if s.shape == shape and not s.weak]
-        if full and not full[0].contiguous and all(s.strides == full[0].strides for s in full):
-            return Spec.of(shape, dtype, device, dense_strides(shape, full[0].strides))
-        return Spec.of(shape, dtype, device)
+        if all(s.contiguous for s in specs if s.shape == shape):
+            return Spec.of(shape, dtype, device)
+        given = [expanded_strides(s.shape, s.strides, shape) for s in specs if not s.weak]
+        return Spec.of(shape, dtype, device, dense_strides(shape, *given))
 
     # -- kernels -----------------------------------------------------------------------------------
     definition: Any = None  # of a fused derivative: the same in ops that have derivatives
