@@ -3,6 +3,7 @@
 import functools
 
 from ..autograd.forward_ad import Dual, dual, primal
+from ..autograd.leaves import close
 from ..autograd.vmap import vmap
 from ..core import tree
 from ..core.interp import interpreting
@@ -47,8 +48,9 @@ def jvp(func, primals, tangents, *, strict=False, has_aux=False):
                 )
             found.append(tangent)
     form = tree.flatten(output)[1]
+    seen: dict = {}  # of the tangents' histories, those of transforms that have ended go
     moved = [
-        zeros_like(t) if tangent is None else tangent
+        zeros_like(t) if tangent is None else close(tangent, [], seen)
         for t, tangent in zip(outputs, found, strict=True)
     ]
     output = tree.map_leaves(lambda t: primal(t, level), output)
