@@ -19,8 +19,12 @@ def _tuple(value) -> tuple:
 def _node(t):
     """The node that a tensor's, or an edge's, gradient comes to; None for no node."""
     if isinstance(t, GradientEdge):
-        node = t.node
-        return node if getattr(node, "outputs", 1) == 1 else new_output(node, t.output_nr)
+        node, op = t.node, t.node.op
+        if op is None:
+            alone = getattr(node, "outputs", 1) == 1
+        else:
+            alone = op.differentiable == (0,) and not op.several
+        return node if alone else new_output(node, t.output_nr)
     node = t._node
     return Unrecorded() if node.__class__ is Unrecorded else node  # one that nothing leads to
 

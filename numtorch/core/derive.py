@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from . import errors
+from .inplace import new_output
 from .interp import runtime
 from .tape import Node, SavingNode, grad_mode
 from .tensor import Tensor
@@ -50,9 +51,8 @@ def differentiate(op) -> None:
         cls.back = back
     else:
         namespace = {f"vjp{k}": fn for k, (_, fn) in enumerate(entries)}
-        namespace.update(
-            errors=errors, new=object.__new__, Tensor=Tensor, changed=changed, grad_on=grad_mode.get
-        )
+        namespace.update(errors=errors, new=object.__new__, Tensor=Tensor, changed=changed)
+        namespace.update(grad_on=grad_mode.get, new_output=new_output)
         text = _back_source(op, entries, plan, uses)
         exec(compiled(text, f"<numtorch {op.name} backward>"), namespace)
         cls.back = namespace["back"]
@@ -174,7 +174,11 @@ def _back_source(op, entries, plan, uses, packed: bool = False) -> str:
                 indent = 1 if always else 2
                 code.add(f"triple = {name}\n{name} = new(Tensor)", indent)
                 code.add(f"{name}._array, {name}._spec, {name}._memory = triple", indent)
-                owner = "node if grad_on() else None" if index == 0 else "None"
+                owner = "node" if op.differentiable == (0,) else f"new_output(node, {index})"
+                if index in op.differentiable:
+                    owner += " if grad_on() else None"
+                else:
+                    owner = "None"
                 code.add(f"{name}._node = {owner}", indent)
     code.add("".join(f"n{i}, " for i in range(n)) + "= node.edges")
     if any("needs" in u for u in uses):

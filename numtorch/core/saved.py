@@ -78,7 +78,7 @@ def unpacked(value, owner):
 
 
 def _restored(triple: tuple, owner) -> Tensor:
-    """A saved output."""
+    """A saved output, with its history where it is the only output that has one."""
     result = object.__new__(Tensor)
     result._array, result._spec, result._memory = triple
     result._node = owner if grad_mode.get() and owner.op.differentiable == (0,) else None
