@@ -137,6 +137,9 @@ def of(op):
 # -- rules -----------------------------------------------------------------------------------------
 def pointwise(call: Call):
     """Element by element: inputs of fewer dimensions get them behind the batch."""
+    if call.op.overwrites and not call.batched[0]:  # the result is as large as the first input
+        call.tensors = [repeated(call.tensors[0], call.size).contiguous(), *call.tensors[1:]]
+        call.batched = [True, *call.batched[1:]]
     rank = max((len(s.shape) for s in call.logical if s is not None), default=0)
     if not rank and not all(call.batched):
         return call.run(*call.every())

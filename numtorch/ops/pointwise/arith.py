@@ -107,7 +107,8 @@ fmod = binary(
 pow = binary(  # noqa: A001 (torch's name)
     "pow",
     "power(a, b)",
-    lambda g, a, b: g * (b * a.pow(b - 1)).where(b != 0, 0),
+    # for b = 0 the power is 1 and not 1 / a, whose further derivatives are not finite at a = 0
+    lambda g, a, b: g * (b * a.pow((b - 1).where(b != 0, 0))).where(b != 0, 0),
     lambda g, out, a, b: g * (out * a.log()).where((a != 0) | (b < 0), 0),
     doc="input ** other. (...), (...) -> (...)",
 )
