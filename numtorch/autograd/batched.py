@@ -93,7 +93,10 @@ class Level:
     # -- ops ---------------------------------------------------------------------------------------
     def process(self, op: Op, tensors: tuple, attrs: tuple, target):
         """One op of the function."""
-        batched, physical, logical, some = [], [], [], False
+        batched: list = []
+        physical: list = []
+        logical: list = []
+        some = False
         for t in tensors:
             if isinstance(t, Tensor):
                 array = t._array

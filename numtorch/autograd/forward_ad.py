@@ -14,6 +14,7 @@ import weakref
 from collections import namedtuple
 
 from ..core import tape
+from ..core.inplace import view_base
 from ..core.interp import dispatch, interpreting
 from ..core.tensor import Tensor, offset_of
 from ..ops.create import zeros_like
@@ -91,12 +92,11 @@ class Dual:
         tangents.
         """
         tangent = tangent.to(target._spec.dtype).expand(target._spec.shape)
-        view = getattr(target, "_view", None)
-        base = target if view is None or view.base is None else view.base
+        base = view_base(target)
         if base is not target:
             old = self.get(base)
             flat = in_memory_order(zeros_like(base) if old is None else old, base._spec).view(-1)
-            spec, start = target._spec, view.offset - offset_of(base)
+            spec, start = target._spec, offset_of(target) - offset_of(base)
             flat = as_strided_scatter_op(flat, tangent, tuple(spec.shape), spec.strides, start)
             whole = from_memory(flat, base._spec)
             self.set(base, whole)
@@ -105,9 +105,9 @@ class Dual:
         self.set(target, tangent)
         for ref in getattr(base._storage, "views", None) or ():
             t = ref()
-            if t is None or t is target or t is base or getattr(t._view, "base", None) is not base:
+            if t is None or t is target or t is base or view_base(t) is not base:
                 continue
-            start = t._view.offset - offset_of(base)
+            start = offset_of(t) - offset_of(base)
             memory = in_memory_order(whole, base._spec)
             self.set(t, as_strided_op(memory, tuple(t._spec.shape), t._spec.strides, start))
 

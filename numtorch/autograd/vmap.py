@@ -155,6 +155,7 @@ def _check_out_dims(out_dims, func) -> None:
 
 
 def _outputs(results, out_dims, level: Level, func):
+    places: list | None
     leaves, structure = tree.flatten(results)
     if isinstance(results, Tensor) and isinstance(out_dims, tuple) and len(out_dims) == 1:
         places = list(out_dims)

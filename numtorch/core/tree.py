@@ -3,6 +3,7 @@ pytrees).
 """
 
 from collections import defaultdict, deque
+from typing import Any
 
 
 def is_namedtuple(value) -> bool:
@@ -10,8 +11,9 @@ def is_namedtuple(value) -> bool:
     return isinstance(value, tuple) and hasattr(value, "_fields")
 
 
-def flatten(tree) -> tuple[list, object]:
+def flatten(tree) -> tuple[list, Any]:
     """The leaves of a tree, and its structure: what `unflatten` needs."""
+    make: Any
     if isinstance(tree, (tuple, list, deque)):
         children, make = list(tree), type(tree)
         keys = None

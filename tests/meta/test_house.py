@@ -87,6 +87,8 @@ def test_compilers_are_called_in_one_place(path):
             if isinstance(node, ast.Name)
             else ""
         )
+        if ids(path) == "autograd/functional.py" and called == "vectorize":
+            continue  # torch's name of a parameter
         assert called not in ("njit", "vectorize", "guvectorize"), (
             f"{ids(path)}:{node.lineno} calls {called}"
         )
