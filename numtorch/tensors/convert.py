@@ -413,8 +413,18 @@ def reduce_ex(self, protocol):
     )
 
 
+def _batched_repr(batch: Batch) -> str:
+    depth, inner = 1, batch.tensor
+    while inner._array.__class__ is Batch:
+        depth, inner = depth + 1, inner._array.tensor
+    text = repr(batch.tensor.detach()).replace("\n", "\n    ")
+    return f"BatchedTensor(lvl={depth}, bdim=0, value=\n    {text}\n)"
+
+
 def repr_(self, *, tensor_contents=None) -> str:
     """The tensor as torch prints it."""
+    if self._array.__class__ is Batch:
+        return _batched_repr(self._array)
     spec = self._spec
     try:
         node = self._node

@@ -258,3 +258,12 @@ def test_debug_unwrap():
     assert seen == [(3, 4), (4,)]
     with pytest.raises(ValueError, match="expected a Tensor"):
         debug_unwrap(2)
+
+
+def test_printing():
+    seen = []
+    vmap(vmap(lambda a: seen.append(repr(a)) or a))(nt.ones(2, 3))
+    assert seen == [
+        "BatchedTensor(lvl=2, bdim=0, value=\n    BatchedTensor(lvl=1, bdim=0, value=\n"
+        "        tensor([[1., 1., 1.],\n                [1., 1., 1.]])\n    )\n)"
+    ]
