@@ -85,6 +85,7 @@ runtime.update(
     inferring=inference_mode.get,
     UNRECORDED=UNRECORDED,
     touched=inplace.touched,
+    Views=inplace.Views,
     number=number,
     weak=weak,
     forget_dead=inplace.forget_dead,
@@ -305,13 +306,14 @@ def _view_body(op, code: Lines, names, key: str) -> None:
     code.add("creation = 'inference' if inferring() else 'no_grad'", 2)
     if op.several:
         code.add("elif creation != 'inference':\n    creation = 'multi'")
+    code.add("views = getattr(storage, 'views', None)\nif views is None:")
+    code.add("views = storage.views = Views()", 2)
     code.add("if n0 is None:\n    node = None")
-    code.add("elif not recording:\n    node = UNRECORDED\nelse:")
+    code.add("elif not recording:\n    node = UNRECORDED\n    views.recorded = True\nelse:")
     code.extend("    " * 2 + line for line in _record(op, names))
+    code.add("views.recorded = True", 2)
     if op.several:
         code.add("node.outputs = len(parts)", 2)
-    code.add("views = getattr(storage, 'views', None)\nif views is None:")
-    code.add("views = storage.views = []", 2)
     each = Lines()
     each.add("element += origin\nresult = new(Tensor)\nresult._spec = spec", 0)
     each.add("result._array = viewer(storage.array, element)\nresult._memory = storage", 0)

@@ -14,6 +14,7 @@ from .tensor import Storage, Tensor, View
 FRESH = View(0, None)  # the `_view` of a tensor made in inference mode that owns its memory
 _make = object.__new__
 _active = [0]
+used = False  # whether any thread has ever been in inference mode
 
 
 class InferenceStorage(Storage):
@@ -53,9 +54,11 @@ _storage = Tensor._storage.getter(_get_storage)  # type: ignore[attr-defined]
 
 def activate(count: int) -> None:
     """One thread more (1) or less (-1) is in inference mode."""
+    global used  # noqa: PLW0603 (read by each recorded change in place)
     _active[0] += count
     runtime["new"] = tensor.new = _marked if _active[0] else _make
-    if count > 0:
+    if count > 0 and not used:
+        used = True
         Tensor._storage = _storage  # type: ignore[assignment, method-assign]
 
 
@@ -64,7 +67,7 @@ def is_inference(t: Tensor) -> bool:
     return t._storage.__class__ is InferenceStorage
 
 
-def check_saved(op, t: Tensor) -> None:
+def check_saved(op) -> None:
     """The error of an op that would save an inference tensor after having changed another."""
     if not inference_mode.get() and any(
         kind == "tensor" for kind, *_ in getattr(op.node_class, "saved_plan", ())

@@ -9,7 +9,7 @@ mode, one of several, ...) become a StaleView.
 
 import weakref
 
-from . import errors
+from . import errors, inference
 from .inference import FRESH, InferenceStorage, check_saved
 from .interp import runtime
 from .shape import extent, is_dense
@@ -27,12 +27,21 @@ def view_base(t: Tensor) -> Tensor:
 MANY_VIEWS = 64
 
 
+class Views(list):
+    """Weak references to the views of a storage. `recorded`: whether any of them, or the base, has
+    had a history, so that changes of the memory concern them.
+    """
+
+    recorded = False
+
+
 def register_view(storage: Storage, view: Tensor) -> None:
-    """Let the storage know a differentiable view; forgets dead ones now and then."""
+    """Let the storage know a view; forgets dead ones now and then."""
     views = getattr(storage, "views", None)
     if views is None:
-        storage.views = [weakref.ref(view)]
-        return
+        views = storage.views = Views()
+    if view._node is not None:
+        views.recorded = True
     views.append(weakref.ref(view))
     if len(views) >= MANY_VIEWS:
         forget_dead(views)
@@ -63,7 +72,9 @@ def check(op, target: Tensor, track: bool, others):
     """Raise torch's error where `target` may not be changed in place; changes nothing. Gives the
     views of its memory whose histories an unrecorded change touches.
     """
-    storage = target._storage
+    storage = target._memory
+    if storage is None:
+        storage = target._storage
     if storage.__class__ is InferenceStorage:
         if not inference_mode.get():
             raise errors.inference_in_place()
@@ -74,17 +85,20 @@ def check(op, target: Tensor, track: bool, others):
             check_view(name, target, view)
         if target._node is not None and target._node.leaf is not None:
             raise errors.leaf_in_place(name)
-        for other in others:
-            if isinstance(other, Tensor) and other._storage.__class__ is InferenceStorage:
-                check_saved(op, other)
+        if inference.used:
+            for other in others:
+                if isinstance(other, Tensor) and other._storage.__class__ is InferenceStorage:
+                    check_saved(op)
     for other in others:
-        if (other is not target or op.exclusive) and isinstance(other, Tensor):
-            memory = other._storage
-            if (memory is storage or memory.array is storage.array) and partly_overlaps(
-                target, other, op.exclusive
-            ):
-                raise errors.partial_overlap(op.name.removesuffix("_op"))
-    return None if track else getattr(storage, "views", None)
+        if isinstance(other, Tensor):
+            memory = other._memory
+            if memory is not None and (memory is storage or memory.array is storage.array):
+                if partly_overlaps(target, other, op.exclusive):
+                    raise errors.partial_overlap(op.name.removesuffix("_op"))
+    if track:
+        return None
+    views = getattr(storage, "views", None)
+    return views if views and views.recorded else None
 
 
 def check_view(name: str, target: Tensor, view: View) -> None:
@@ -174,7 +188,9 @@ def finish(target: Tensor, node) -> None:
     view = getattr(target, "_view", None)
     views = getattr(target._storage, "views", None)
     if view is None or view.base is None:
-        _move_retained(target, node)
+        old = target._node
+        if old is not None and (old.hooks is not None or old.__class__ is OutputNode):
+            _move_retained(target, node)
         target._node = node
         if views:
             _refresh(target, views)
@@ -212,6 +228,7 @@ def _move_retained(t: Tensor, node) -> None:
 
 
 def _refresh(base: Tensor, views, done: Tensor | None = None) -> None:
+    views.recorded = True
     for ref in views:
         t = ref()
         if t is None or t is base or t is done:
@@ -278,7 +295,7 @@ def change_view(op, target: Tensor, attrs: tuple, name: str) -> Tensor:
         base = view_base(target)
         _move_retained(target, node)
         target._node = node
-        _refresh(base, getattr(storage, "views", None) or (), target)
+        _refresh(base, getattr(storage, "views", None) or Views(), target)
     elif views:
         touched(views)
     return target

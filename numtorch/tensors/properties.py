@@ -159,6 +159,7 @@ def requires_as_base(base) -> None:
                 t._node = None
             elif base._node is not None and node is None:
                 t._node = tape.UNRECORDED
+                base._storage.views.recorded = True
 
 
 def requires_grad_(self, requires_grad=True):
