@@ -15,7 +15,7 @@ from collections import namedtuple
 
 from ..core import tape
 from ..core.inplace import view_base
-from ..core.interp import dispatch, interpreting
+from ..core.interp import dispatch, interpreting, runtime, stack
 from ..core.tensor import Tensor, offset_of
 from ..ops.create import zeros_like
 from ..ops.pointwise.define import Pointwise
@@ -170,6 +170,15 @@ def _double_vjp(op, tensors, attrs, tangents, k: int):
     finally:
         tape.grad_mode.reset(token)
     return close(found[0], leaves)
+
+
+def _shown_tangent(t: Tensor):
+    """What is printed beside a tensor: its tangent in the newest level that has one."""
+    found = (level.get(t) for level in reversed(stack()) if isinstance(level, Dual))
+    return next((tangent for tangent in found if tangent is not None), None)
+
+
+runtime["tangent_of"] = _shown_tangent  # for tensors/convert.py
 
 
 # -- torch.autograd.forward_ad ---------------------------------------------------------------------

@@ -8,6 +8,7 @@ from ..backends import registry
 from ..core import dtype as dtypes
 from ..core import errors, tape
 from ..core.batching import Batch
+from ..core.interp import runtime
 from ..core.device import CPU, device, resolve
 from ..core.dtype import dtype
 from ..core.inference import is_inference
@@ -438,6 +439,7 @@ def repr_(self, *, tensor_contents=None) -> str:
         device=None if spec.device is CPU else str(spec.device),
         requires_grad=node is not None,
         grad_fn=name,
+        tangent=None if runtime["interp"] is None else runtime["tangent_of"](self),
     )
 
 

@@ -224,3 +224,9 @@ def test_what_is_no_tensor():
         nt.func.grad(lambda y: y)(2.0)
     with pytest.raises(ValueError, match="`chunk_size` should be greater than 0"):
         nt.func.jacrev(wave(nt), chunk_size=0)
+
+
+def test_printing_shows_tangents():
+    seen = []
+    nt.func.jvp(lambda y: seen.append(repr(y)) or y, (nt.ones(2),), (nt.ones(2) * 3,))
+    assert seen == ["tensor([1., 1.], tangent=tensor([3., 3.]))"]
