@@ -1,6 +1,8 @@
 """autograd.Function: both styles, several outputs, misuse."""
 
+import gc
 import itertools
+import weakref
 
 import pytest
 
@@ -241,3 +243,31 @@ def test_misuse():
     y.backward()
     with pytest.raises(RuntimeError, match="backward through the graph a second time"):
         y.backward()
+
+
+def test_no_cycles():
+    """A graph with Functions is freed when its last tensor is, without the garbage collector."""
+
+    class Exp(Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = x.exp()
+            ctx.save_for_backward(x, y)
+            ctx.save_for_forward(y)
+            return y, x
+
+        @staticmethod
+        def backward(ctx, g, h):
+            return g * ctx.saved_tensors[1] + h
+
+    gc.collect()
+    gc.disable()
+    try:
+        x = double(1.0, 2.0)
+        y, z = Exp.apply(x)
+        nodes = weakref.ref(y.grad_fn), weakref.ref(z.grad_fn)
+        nt.autograd.grad((y * z).sum(), x, create_graph=True)
+        del y, z
+        assert [r() for r in nodes] == [None, None]
+    finally:
+        gc.enable()
