@@ -181,6 +181,21 @@ def test_errors_inside_of_a_profile_end_it():
         assert str(first) == "<unfinished torch.autograd.profile>"
 
 
+def test_profiles_may_end_inside_of_other_blocks():
+    packed = []
+    x = numtorch.ones(2, requires_grad=True)
+    prof = profile(activities=CPU)
+    prof.start()
+    with numtorch.autograd.graph.saved_tensors_hooks(packed.append, lambda _: x.detach()):
+        x.sin()
+        prof.stop()
+        x.exp()
+    x.cos()
+    assert names(prof) == ["aten::sin"]
+    assert len(packed) == 2
+    assert runtime["interp"] is None
+
+
 def test_other_threads_are_not_recorded():
     with profile(activities=CPU) as prof:
         thread = threading.Thread(target=lambda: numtorch.ones(2) + 1)

@@ -68,7 +68,7 @@ class Recorder:
             raise RuntimeError("Profiler is already enabled on this thread")
         self.began, self.wall = perf_counter_ns(), time_ns()
         self.first_event = self._device_event()
-        self.token = profiling.recorder.set(self)
+        profiling.recorder.set(self)
         self.interpreting = interp.interpreting(self)
         self.interpreting.__enter__()
         self.running = True
@@ -77,7 +77,7 @@ class Recorder:
         """Listen no more."""
         self.running = False
         self.interpreting.__exit__(None, None, None)
-        profiling.recorder.reset(self.token)
+        profiling.recorder.set(None)
         self.ended = perf_counter_ns()
         self.held.clear()
         for record in self.innermost.values():  # ranges that are still open

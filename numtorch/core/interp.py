@@ -96,12 +96,14 @@ class interpreting:  # noqa: N801 (used like a function)
         self.interpreter = interpreter
 
     def __enter__(self):
-        self.token = _stack.set((*_stack.get(), self.interpreter))
+        _stack.set((*_stack.get(), self.interpreter))
         _blocks[0] += 1
         keep(1)
         return self.interpreter
 
     def __exit__(self, *exc) -> None:
-        _stack.reset(self.token)
+        stack = _stack.get()  # blocks may overlap: a profile may end inside of another block
+        at = len(stack) - 1 - stack[::-1].index(self.interpreter)
+        _stack.set(stack[:at] + stack[at + 1 :])
         _blocks[0] -= 1
         keep(-1)
