@@ -71,6 +71,11 @@ def stack() -> tuple:
     return _stack.get()
 
 
+def active() -> tuple:
+    """This thread's interpreters, the newest last."""
+    return _stack.get()
+
+
 def newest():
     """This thread's newest interpreter, or None."""
     stack = _stack.get()

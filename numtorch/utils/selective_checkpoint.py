@@ -3,16 +3,19 @@
 The ops of a policy have the names that the profiler shows ("aten::mm"). Two interpreters share a
 store: the first runs the ops and keeps results, the second hands them out in the repetition. There
 a kept result gets the history that the op would have recorded, so that both runs save the same.
-Views and in-place operations always run again: they cost nothing, or change what is there.
+Views and in-place operations always run again: they cost nothing, or change what is there. Inside
+of vmap and of forward mode every op runs again, as its result is more than memory there.
 """
 
 from collections import defaultdict
 from enum import Enum
 
+from ..autograd.batched import Level
+from ..autograd.forward_ad import Dual
 from ..autograd.profiler_names import name_of
 from ..core.generate import record
 from ..core.inplace import new_output
-from ..core.interp import dispatch, interpreting
+from ..core.interp import active, dispatch, interpreting
 from ..core.tape import grad_mode
 from ..core.tensor import Tensor
 
@@ -99,7 +102,8 @@ class _Caching(_Counting):
         policy = self.policy(context, name, *tensors, *attrs)
         keep = policy if isinstance(policy, bool) else policy in SAVED
         entry = _RECOMPUTE
-        if keep and target is None and not op.is_view:
+        transformed = any(isinstance(i, (Dual, Level)) for i in active())
+        if keep and target is None and not op.is_view and not transformed:
             entry = [_Kept(t) for t in (out if isinstance(out, tuple) else (out,))]
         self.store.entries[name][number] = entry
         return out
