@@ -12,11 +12,12 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README.read_text(), re.DOTALL | re
 PROGRAMS = [text for language, text in BLOCKS if language == "python"]
 
 
-def run(text: str) -> str:
+def run(text: str, scope: dict | None = None) -> str:
     """Run a program, and give what it printed."""
+    scope = {"__name__": "__main__"} if scope is None else scope
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        exec(compile(text, README.name, "exec"), {"__name__": "__main__"})
+        exec(compile(text, README.name, "exec"), scope)
     return out.getvalue()
 
 
@@ -36,12 +37,15 @@ def test_the_training_loop():
 
 
 def test_an_op_of_ones_own():
-    printed = run(PROGRAMS[1])
+    scope = {"__name__": "__main__"}
+    printed = run(PROGRAMS[1], scope)
     assert printed == "tensor([-0.0770, -1.3818,  0.0000,  1.3818,  0.0770])\n"
+    matrix, *rows = run(PROGRAMS[2], scope).split("\ntensor")
+    assert matrix.startswith("tensor([[0.1693, 1.6066, 1.6066]") and len(rows) == 1
 
 
 def test_there_are_no_other_programs():
-    assert len(PROGRAMS) == 2
+    assert len(PROGRAMS) == 3
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\(((?!http)[^)#]+)\)", README.read_text()))
