@@ -8,7 +8,7 @@ recorded, and interpreted, by whatever is outside.
 
 from ..core import batching, inplace, tape
 from ..core.batching import Batch, Call, escaped
-from ..core.generate import attach, number, record
+from ..core.generate import attach, number, record, saves_first
 from ..core.interp import dispatch, keep, runtime
 from ..core.op import Op
 from ..core.plans import LIMIT, register
@@ -177,7 +177,7 @@ class Level:
         inplace.check(op, target, track, ())
         op.check_target(op.infer(call.logical, attrs), target._spec)
         physical, before = target._array.tensor, target
-        if track and any(item[:2] == ("tensor", 0) for item in _saved(op)):
+        if track and saves_first(op):
             before = self.wrap(physical.clone(), target._node)
         if op.vmap is batching.pointwise:
             call.target = True
@@ -221,43 +221,47 @@ class Level:
         if not self.different and not any(batched):
             return dispatch(op, tensors, attrs, target)
         call = self._call(op, tensors, attrs, batched)
-        if not self.different:
-            return self._same(call, op, tensors, attrs, target)
-        if target is not None:
-            if op.vmap is not None:
-                op.vmap(call)
-            else:
-                given = call.every()
-                dispatch(op, tuple(given), attrs, given[0])
-            return target
         nodes = self.nodes(tensors, batched)
-        results = self._wrapped(op, tensors, (op.vmap or batching.samples)(call))
+        if target is not None:
+            return self._random_in_place(call, tensors, attrs, target, nodes)
+        found = (op.vmap or batching.samples)(call) if self.different else self._same(call, attrs)
+        results = self._wrapped(op, tensors, found)
         if tape.grad_mode.get() and any(n is not None for n in nodes):
             attach(op, tensors, attrs, results, nodes)
         return results
 
-    def _same(self, call: Call, op, tensors, attrs, target):
+    def _random_in_place(self, call: Call, tensors, attrs, target, nodes):
+        op = call.op
+        track = tape.grad_mode.get() and op.vjp != {} and any(n is not None for n in nodes)
+        inplace.check(op, target, track, ())
+        if not self.different:
+            self._rows(call, attrs, True)
+        elif op.vmap is not None:
+            op.vmap(call)
+        else:
+            given = call.every()
+            dispatch(op, tuple(given), attrs, given[0])
+        if track:
+            inplace.finish(target, record(op, tensors, attrs, target, nodes))
+        return target
+
+    def _same(self, call: Call, attrs):
+        rows, stack = self._rows(call, attrs, False), runtime["stack"]
+        if isinstance(rows[0], tuple):
+            return tuple(stack(column) for column in zip(*rows, strict=True))
+        return stack(rows)
+
+    def _rows(self, call: Call, attrs, in_place: bool) -> list:
         """Each sample draws the same numbers: the generator starts from one state for all."""
         generator = call.attrs["generator"]
         state, rows = generator.get_state(), []
-        nodes = self.nodes(tensors, call.batched)
         for k in range(self.size):
             generator.set_state(state)
             given = tuple(
                 t.select(0, k) if b else t for t, b in zip(call.tensors, call.batched, strict=True)
             )
-            rows.append(dispatch(op, given, attrs, None if target is None else given[0]))
-        if target is not None:
-            return target
-        stack = runtime["stack"]
-        if isinstance(rows[0], tuple):
-            found = tuple(stack(column) for column in zip(*rows, strict=True))
-        else:
-            found = stack(rows)
-        results = self._wrapped(op, tensors, found)
-        if tape.grad_mode.get() and any(n is not None for n in nodes):
-            attach(op, tensors, attrs, results, nodes)
-        return results
+            rows.append(dispatch(call.op, given, attrs, given[0] if in_place else None))
+        return rows
 
 
 def batch_first(t: Tensor) -> Tensor:
@@ -270,10 +274,6 @@ def batch_first(t: Tensor) -> Tensor:
     return t.contiguous()
 
 
-def _saved(op):
-    return getattr(op.node_class, "saved_plan", ())
-
-
 def unbatched_target(name: str) -> RuntimeError:
     """The error for samples that are to be written to memory that has room for one."""
     op = name.removesuffix("_op") + "_"
@@ -284,13 +284,6 @@ def unbatched_target(name: str) -> RuntimeError:
         f"operators instead of {op}. If said operator is being called inside the PyTorch "
         "framework, please file a bug report instead."
     )
-
-
-def outermost(t: Tensor) -> Tensor:
-    """The physical tensor below all vmap levels."""
-    while t._array.__class__ is Batch:
-        t = t._array.tensor
-    return t
 
 
 def unwrap(t: Tensor, level: Level, dim: int | None):
