@@ -17,6 +17,11 @@ from .autograd import (
     no_grad,
     set_grad_enabled,
 )
+from .autograd.anomaly_mode import (
+    is_anomaly_check_nan_enabled,
+    is_anomaly_enabled,
+    set_anomaly_enabled,
+)
 from .autograd.vmap import vmap
 from .backends import registry as _registry
 from .core import dtype as _dtypes

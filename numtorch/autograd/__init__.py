@@ -9,12 +9,7 @@ from . import (
     graph,
     methods,
 )
-from .anomaly import (
-    detect_anomaly,
-    is_anomaly_check_nan_enabled,
-    is_anomaly_enabled,
-    set_detect_anomaly,
-)
+from .anomaly_mode import detect_anomaly, set_detect_anomaly
 from .api import backward, grad
 from .engine_modes import (
     enforce_grad_layout_policy,
@@ -48,8 +43,6 @@ __all__ = [
     "gradgradcheck",
     "graph",
     "inference_mode",
-    "is_anomaly_check_nan_enabled",
-    "is_anomaly_enabled",
     "is_grad_enabled",
     "is_inference_mode_enabled",
     "is_multithreading_enabled",

@@ -16,7 +16,7 @@ from ..core.profiling import recorder
 from ..core.shape import is_dense
 from ..core.tape import AccumulateGrad, OutputNode, grad_mode
 from ..ops.create import empty_strided
-from . import anomaly, hooks
+from . import anomaly_mode, hooks
 
 _lock = RLock()  # nodes hold gradients while backward runs: one thread at a time walks the tape
 _tasks: list["Task"] = []  # the walks that are under way: a hook may start another one
@@ -149,7 +149,9 @@ def _set_aside(outer: Task) -> list:
 def _walk(task: Task, gradients) -> list:
     """Run the nodes, newest first; the leaves with their gradients remain."""
     touched, retain_graph = task.touched, task.retain
-    slow = task.active is not None or anomaly.enabled() or recorder.get() is not None
+    slow = (
+        task.active is not None or anomaly_mode.is_anomaly_enabled() or recorder.get() is not None
+    )
     heap: list = []
     leaves: list = []
     edges, grads = task.roots, gradients
@@ -224,8 +226,8 @@ def _visit(task: Task, node):
     try:
         if node.op is not None and (g is None or g.__class__ is list and not any_defined(g)):
             grads = (None,) * len(edges)
-        elif anomaly.enabled():
-            grads = anomaly.evaluate(node, g)
+        elif anomaly_mode.is_anomaly_enabled():
+            grads = anomaly_mode.evaluate(node, g)
         else:
             profiler = recorder.get()
             grads = node.back(g) if profiler is None else profiler.evaluate(node, g)

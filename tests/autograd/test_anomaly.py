@@ -5,7 +5,6 @@ import warnings
 import pytest
 
 import numtorch as nt
-from numtorch.autograd import anomaly
 
 
 def messages(program, lib):
@@ -78,17 +77,17 @@ def test_nan_passes_where_it_is_not_looked_for():
     with pytest.warns(UserWarning, match="Anomaly Detection has been enabled"):
         watching = nt.autograd.detect_anomaly(check_nan=False)
     with watching:
-        assert nt.autograd.is_anomaly_enabled() and not nt.autograd.is_anomaly_check_nan_enabled()
+        assert nt.is_anomaly_enabled() and not nt.is_anomaly_check_nan_enabled()
         (x.sqrt() * 0).sum().backward()
     assert bool(x.grad.isnan().all())
-    assert not nt.autograd.is_anomaly_enabled() and nt.autograd.is_anomaly_check_nan_enabled()
+    assert not nt.is_anomaly_enabled() and nt.is_anomaly_check_nan_enabled()
 
 
 def test_the_mode_as_a_call_and_as_a_block():
     x = nt.ones(2, requires_grad=True)
     try:
         nt.autograd.set_detect_anomaly(True)
-        assert nt.autograd.is_anomaly_enabled()
+        assert nt.is_anomaly_enabled()
         with nt.autograd.set_detect_anomaly(False):
             assert "traceback_" not in x.exp().grad_fn.metadata
         y = x.exp()
@@ -96,11 +95,11 @@ def test_the_mode_as_a_call_and_as_a_block():
         assert "parent_" not in y.grad_fn.metadata
     finally:
         nt.autograd.set_detect_anomaly(False)
-    assert not nt.autograd.is_anomaly_enabled()
+    assert not nt.is_anomaly_enabled()
 
 
 def test_nodes_made_by_hand_are_traced_too():
-    with anomaly.set_detect_anomaly(True):
+    with nt.autograd.set_detect_anomaly(True):
         y = nt.ones(4, requires_grad=True) * 1
         view = y[1:]
         y.mul_(2)

@@ -42,11 +42,6 @@ def _traced_sequence() -> _Traced:
     return number
 
 
-def enabled() -> bool:
-    """Whether the mode is on."""
-    return _state["enabled"]
-
-
 def is_anomaly_enabled() -> bool:
     """Whether anomaly mode is on."""
     return _state["enabled"]
@@ -57,9 +52,10 @@ def is_anomaly_check_nan_enabled() -> bool:
     return _state["check_nan"]
 
 
-def _set(mode: bool, check_nan: bool) -> None:
-    _state.update(enabled=mode, check_nan=check_nan)
-    runtime["seq"] = _traced_sequence if mode else sequence
+def set_anomaly_enabled(enabled: bool, check_nan: bool = True) -> None:
+    """Switch anomaly mode (see detect_anomaly) on or off for all threads."""
+    _state.update(enabled=enabled, check_nan=check_nan)
+    runtime["seq"] = _traced_sequence if enabled else sequence
 
 
 class set_detect_anomaly:  # noqa: N801
@@ -69,13 +65,13 @@ class set_detect_anomaly:  # noqa: N801
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         self.previous = _state["enabled"], _state["check_nan"]
-        _set(mode, check_nan)
+        set_anomaly_enabled(mode, check_nan)
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *exc) -> None:
-        _set(*self.previous)
+        set_anomaly_enabled(*self.previous)
 
 
 class detect_anomaly:  # noqa: N801
@@ -98,10 +94,10 @@ class detect_anomaly:  # noqa: N801
 
     def __enter__(self) -> None:
         self.previous = _state["enabled"], _state["check_nan"]
-        _set(True, self.check_nan)
+        set_anomaly_enabled(True, self.check_nan)
 
     def __exit__(self, *exc) -> None:
-        _set(*self.previous)
+        set_anomaly_enabled(*self.previous)
 
 
 def evaluate(node, g):
