@@ -92,9 +92,9 @@ def check(op, target: Tensor, track: bool, others):
     for other in others:
         if isinstance(other, Tensor):
             memory = other._memory
-            if memory is not None and (memory is storage or memory.array is storage.array):
-                if partly_overlaps(target, other, op.exclusive):
-                    raise errors.partial_overlap(op.name.removesuffix("_op"))
+            shared = memory is not None and (memory is storage or memory.array is storage.array)
+            if shared and partly_overlaps(target, other, op.exclusive):
+                raise errors.partial_overlap(op.name.removesuffix("_op"))
     if track:
         return None
     views = getattr(storage, "views", None)
@@ -299,6 +299,14 @@ def change_view(op, target: Tensor, attrs: tuple, name: str) -> Tensor:
     elif views:
         touched(views)
     return target
+
+
+def known_as(result: Tensor, name: str) -> Tensor:
+    """The result of a function of several ops, whose last node is named as torch's one node is."""
+    node = result._node
+    if node is not None and node.leaf is None:
+        node.__class__ = named(type(node), name)
+    return result
 
 
 def rename(result: Tensor, function, name: str) -> None:

@@ -161,6 +161,7 @@ def as_sizes(sizes, name: str, argument: str = "size") -> tuple[int, ...]:
 
 def broadcast_shapes(*shapes) -> Size:
     """The shape that tensors of these shapes broadcast to; RuntimeError as torch's."""
+    shapes = tuple((s,) if isinstance(s, int) else s for s in shapes)
     ndim = max((len(s) for s in shapes), default=0)
     result = [1] * ndim
     for shape in shapes:

@@ -3,6 +3,7 @@
 from ...core import dtype as dtypes
 from ...core.batching import along, leading
 from ...core.generate import stub
+from ...core.inplace import known_as
 from ...core.op import primitive
 from ...core.shape import as_index, as_sizes, wrap_dim, wrap_dims
 from ...core.tangents import linear
@@ -71,8 +72,9 @@ def rot90(input, k=1, dims=(0, 1)):
     if k == 0:
         return input.clone()
     if k == 2:
-        return flip_op(input, (first, second))
-    return transpose(flip_op(input, (second if k == 1 else first,)), first, second)
+        return known_as(flip_op(input, (first, second)), "Rot90Backward0")
+    turned = transpose(flip_op(input, (second if k == 1 else first,)), first, second)
+    return known_as(turned, "Rot90Backward0")
 
 
 @primitive(jvp=linear, vmap=along("dims"),
@@ -91,7 +93,7 @@ def roll(input, shifts, dims=None):
     dims = () if dims is None else (dims,) if isinstance(dims, int) else tuple(dims)
     shape = tuple(input._spec.shape)
     if not dims and len(shifts) == 1:
-        return roll(input.reshape(-1), shifts, 0).view(shape)
+        return known_as(roll(input.reshape(-1), shifts, 0).view(shape), "RollBackward0")
     if not shifts:
         raise RuntimeError("`shifts` required")
     if len(shifts) != len(dims):
@@ -123,6 +125,7 @@ def triangle_op(input, *, diagonal, upper):
     return input.like()
 
 
+triangle_op.op.overload = lambda saved: "TriuBackward0" if saved["upper"] else None
 _triangle_in_place = stub(triangle_op.op, "in_place", "tril_")
 
 
@@ -207,7 +210,8 @@ def diag(input, diagonal=0, *, out=None):
 
 def diagonal_copy(input, offset=0, dim1=0, dim2=1, *, out=None):
     """A copy of a diagonal of two dimensions. (..., N, M) -> (..., K)"""
-    return deliver(contiguous_op(diagonal(input, offset, dim1, dim2)), out, "diagonal_copy", input)
+    copy = known_as(contiguous_op(diagonal(input, offset, dim1, dim2)), "DiagonalBackward0_copy")
+    return deliver(copy, out, "diagonal_copy", input)
 
 
 def diagflat(input, offset=0):
@@ -233,17 +237,20 @@ def _scattered(input, src, part):
 
 def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
     """A copy of `input` with `src` on a diagonal."""
-    return _scattered(input, src, lambda t: diagonal(t, offset, dim1, dim2))
+    result = _scattered(input, src, lambda t: diagonal(t, offset, dim1, dim2))
+    return known_as(result, "DiagonalScatterBackward0")
 
 
 def select_scatter(input, src, dim, index):
     """A copy of `input` with `src` at one index of a dimension."""
-    return _scattered(input, src, lambda t: select(t, dim, index))
+    result = _scattered(input, src, lambda t: select(t, dim, index))
+    return known_as(result, "SelectScatterBackward0")
 
 
 def slice_scatter(input, src, dim=0, start=None, end=None, step=1, *, out=None):
     """A copy of `input` with `src` in a range of a dimension."""
     result = _scattered(input, src, lambda t: slice_view(t, dim, start, end, step))
+    known_as(result, "SliceScatterBackward0")
     return deliver(result, out, "slice_scatter", input, src)
 
 
@@ -275,9 +282,8 @@ def repeat(input, *repeats):
     wide = [n for pair in zip(repeats, (1,) * missing + shape, strict=True) for n in pair]
     if not repeats:
         return input.clone()
-    return view_op(
-        contiguous_op(expand_op(view_op(input, tuple(between)), tuple(wide))), tuple(size)
-    )
+    copy = contiguous_op(expand_op(view_op(input, tuple(between)), tuple(wide)))
+    return known_as(view_op(copy, tuple(size)), "RepeatBackward0")
 
 
 def tile(input, *dims):

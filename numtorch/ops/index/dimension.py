@@ -2,7 +2,7 @@
 
 from ...core import dtype as dtypes
 from ...core.generate import stub
-from ...core.inplace import replace
+from ...core.inplace import known_as, replace
 from ...core.op import primitive
 from ...core.shape import wrap_dim
 from ...core.tangents import linear
@@ -271,7 +271,9 @@ def index_reduce(input, dim, index, source, reduce, *, include_self=True, out=No
     """Rows of `source` reduced ("prod", "mean", "amax", "amin") into a copy's rows at the
     indices.
     """
-    result = _reduced(input, dim, index, source, reduce, include_self)
+    result = known_as(
+        _reduced(input, dim, index, source, reduce, include_self), "IndexReduceBackward0"
+    )
     return deliver(result, out, "index_reduce", input, index, source)
 
 
@@ -345,9 +347,8 @@ def _check_put(input, index, source):
 def put(input, index, source, accumulate=False):
     """A copy with `source` at indices of the flattened tensor (added, if `accumulate`)."""
     source = _check_put(input, index, source)
-    return put_op(input.reshape(-1), index, source, bool(accumulate)).reshape(
-        tuple(input._spec.shape)
-    )
+    result = put_op(input.reshape(-1), index, source, bool(accumulate))
+    return known_as(result.reshape(tuple(input._spec.shape)), "PutBackward0")
 
 
 def put_(input, index, source, accumulate=False):

@@ -3,7 +3,7 @@ data.
 """
 
 from ...core import dtype as dtypes
-from ...core.inplace import replace
+from ...core.inplace import known_as, replace
 from ...core.op import primitive
 from ...core.shape import broadcast_shapes
 from ...core.tensor import Tensor
@@ -76,7 +76,7 @@ def masked_select(input, mask, *, out=None):
         size = broadcast_shapes(mask._spec.shape, input._spec.shape)
         input, mask = input.expand(*size), mask.expand(*size)
     result = index_op[1](input.reshape(-1), positions(mask), (0,))
-    return deliver(result, out, "masked_select", *given)
+    return deliver(known_as(result, "MaskedSelectBackward0"), out, "masked_select", *given)
 
 
 def positions(mask):

@@ -165,6 +165,7 @@ def addbmm(input, batch1, batch2, *, beta=1, alpha=1, out=None):
     # its product
     wide = batch1.permute(1, 0, 2).reshape(a.shape[1], math.prod(a.shape[::2]))
     result = addmm_op(input, wide, batch2.reshape(math.prod(b.shape[:2]), b.shape[2]), beta, alpha)
+    inplace.known_as(result, "AddbmmBackward0")
     return result if out is None else to_out(result, out, "addbmm", exact=True)
 
 
@@ -186,6 +187,7 @@ def addr(input, vec1, vec2, *, beta=1, alpha=1, out=None):
     # a beta of 0 ignores the values of `input`, NaN included, but not its dtype
     base = input.new_zeros(product._spec.shape) if beta == 0 else scaled(input, beta)
     result = base + product
+    inplace.known_as(result, "AddrBackward0")
     return result if out is None else to_out(result, out, "addr", exact=True)
 
 

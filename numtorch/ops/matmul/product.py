@@ -7,6 +7,7 @@ gradient of A @ B for A is `mm_op(g, B, False, True)`. Kernels read either order
 import math
 
 from ...core import errors
+from ...core.inplace import known_as
 from ...core.op import primitive
 from ...core.out import to_out
 from ...core.shape import broadcast_shapes
@@ -287,7 +288,7 @@ def vdot(input, other, *, out=None):
 
     (K,), (K,) -> ()
     """
-    result = dot_op(input, other)
+    result = known_as(dot_op(input, other), "VdotBackward0")
     return result if out is None else to_out(result, out, "vdot", exact=True)
 
 

@@ -18,6 +18,7 @@ def activation(
     d,
     doc,
     reject=("bool", "uint8", "int8", "int16", "int32", "int64"),
+    node_name=None,
 ):
     """A function of `input` and numbers; only `input` has a derivative."""
     numbers = len(parameters.split()) - 1
@@ -30,6 +31,7 @@ def activation(
         compute=_first,
         doc=doc,
         reject=reject,
+        node_name=node_name,
     )
 
 
@@ -77,6 +79,7 @@ gelu_erf = activation(
         )
     ),
     "The exact GELU, input * Phi(input). (...) -> (...)",
+    node_name="GeluBackward0",
 )
 gelu_tanh = activation(
     "gelu_tanh",
@@ -93,6 +96,7 @@ gelu_tanh = activation(
         )
     ),
     "GELU's tanh approximation (Hendrycks and Gimpel 2016). (...) -> (...)",
+    node_name="GeluBackward0",
 )
 leaky_relu_op = activation(
     "leaky_relu",
@@ -108,6 +112,7 @@ prelu_op = pointwise(
     "arith",
     (lambda g, a, b: g.where(a > 0, g * b), lambda g, a, _b: (g * a).where(a <= 0, 0)),
     doc="input, times a learned slope where negative. (...), (...) -> (...)",
+    node_name="PreluKernelBackward0",
 )
 elu_op = activation(
     "elu",
@@ -151,6 +156,7 @@ logsigmoid = activation(
     "minimum(a, 0) - log1p(exp(-fabs(a)))",
     lambda g, a: g * (-a).sigmoid(),
     "log(sigmoid(input)). (...) -> (...)",
+    node_name="LogSigmoidBackward0",
 )
 softshrink_op = activation(
     "softshrink",

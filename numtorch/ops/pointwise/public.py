@@ -5,7 +5,7 @@ their arguments.
 from ...core import dtype as dtypes
 from ...core import errors
 from ...core.generate import reaches_twice
-from ...core.inplace import check, rename
+from ...core.inplace import check, known_as, rename
 from ...core.interp import runtime
 from ...core.out import to_out
 from ...core.tape import grad_mode
@@ -103,7 +103,7 @@ def rsub(input, other, *, alpha=1):
     """other - alpha * input."""
     if _all_bool(input) and _all_bool(other):
         arith.refuse_bool_subtraction((), dtypes.bool_)
-    return sub(other, input, alpha=alpha)
+    return known_as(sub(other, input, alpha=alpha), "RsubBackward0")
 
 
 # -- division, rounding
@@ -547,4 +547,4 @@ def glu(input, dim=-1):
     if n % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {n}")
     a, b = input.chunk(2, dim)
-    return a * b.sigmoid()
+    return known_as(a * b.sigmoid(), "GluBackward0")

@@ -7,6 +7,7 @@ from ...core import generate, interp
 from ...core.batching import Call, any_true
 from ...core.device import resolve
 from ...core.errors import kind
+from ...core.inplace import known_as
 from ...core.interp import dispatch, runtime
 from ...core.op import primitive
 from ...core.out import resize
@@ -14,7 +15,9 @@ from ...core.plans import LIMIT, register
 from ...core.random import resolve_generator
 from ...core.shape import as_index, as_sizes, broadcast_shapes, is_dense
 from ...core.spec import Spec
+from ...core.tape import grad_mode
 from ...core.tensor import Tensor, wrap
+from ..pointwise.public import where
 from .fill import (
     ROOM,
     _normal,
@@ -224,8 +227,7 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, out=None, dtype=None
     """Normal samples: `normal(mean, std, size)`, or with tensors of means and standard deviations,
     which broadcast.
 
-    Derivatives with respect to mean and std are zero, as in torch: the result does not require
-    grad.
+    Derivatives with respect to mean and std are zero, as in torch.
     """
     if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
         if size is None:
@@ -234,6 +236,7 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, out=None, dtype=None
             )
         made = target("normal", as_sizes((size,), "normal"), out, dtype, device)
         return finish(normal_(made, mean, std, generator=generator), requires_grad)
+    given = mean, std
     mean, std = (
         t.detach() if isinstance(t, Tensor) else number(t, "normal", n)
         for t, n in ((mean, "mean"), (std, "std"))
@@ -252,7 +255,21 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, out=None, dtype=None
     normal_(made, 0.0, 1.0 if isinstance(std, Tensor) else std, generator=generator)
     if isinstance(std, Tensor):
         made.mul_(std)
-    return made.add_(mean)
+    made.add_(mean)
+    if out is None:
+        made = without_gradient(made, *given)
+        kinds = isinstance(given[0], Tensor) + 2 * isinstance(given[1], Tensor)
+        known_as(made, f"NormalBackward{kinds}")
+    return made
+
+
+def without_gradient(samples, *parameters):
+    """Samples that depend on their parameters, though their derivative is zero."""
+    for p in parameters:
+        if isinstance(p, Tensor) and p._node is not None and grad_mode.get():
+            everywhere = samples.new_ones(tuple(samples.shape), dtype=dtypes.bool_)
+            samples = where(everywhere, samples, p)
+    return samples
 
 
 def bernoulli(input, p=None, *, generator=None, out=None):
@@ -265,4 +282,7 @@ def bernoulli(input, p=None, *, generator=None, out=None):
     dtype = spec.dtype if out is None else None
     made = target("bernoulli", spec.shape, out, dtype, spec.device)
     source = input.detach() if p is None and input._node is not None else input
-    return bernoulli_(made, source if p is None else p, generator=generator)
+    bernoulli_(made, source if p is None else p, generator=generator)
+    if p is None and out is None:
+        made = known_as(without_gradient(made, input), "BernoulliBackward0")
+    return made

@@ -2,7 +2,7 @@
 
 from ...core import dtype as dtypes
 from ...core.batching import along
-from ...core.inplace import replace
+from ...core.inplace import known_as, replace
 from ...core.op import primitive
 from ...core.out import to_out
 from ...core.shape import wrap_dim
@@ -151,7 +151,8 @@ def cummin(input, dim, *, out=None):
     """The smallest element so far along `dim`, and its last index; a NaN stays. (..., n, ...) ->
     twice (..., n, ...)
     """
-    return CumminResult(_extreme(input, dim, False, out, "cummin"))
+    values, indices = _extreme(input, dim, False, out, "cummin")
+    return CumminResult((known_as(values, "CumminBackward0"), indices))
 
 
 # -- log-sums of exponentials ----------------------------------------------------------------------

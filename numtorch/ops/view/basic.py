@@ -3,7 +3,7 @@
 from ...core import shape as shapes
 from ...core.dtype import dtype
 from ...core.generate import number
-from ...core.inplace import change_view, rename
+from ...core.inplace import change_view, known_as, rename
 from ...core.interp import runtime
 from ...core.tensor import Tensor, View, new, offset_of
 from ..copy import contiguous
@@ -191,7 +191,7 @@ def t(input):
     ndim = input._spec.ndim
     if ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {ndim}D")
-    return t_op(input) if ndim == 2 else alias_op(input)
+    return t_op(input) if ndim == 2 else known_as(alias_op(input), "TBackward0")
 
 
 def matrix_transpose(input):

@@ -1,5 +1,6 @@
 """Channels exchanged for resolution, and among each other: a view, permuted and copied."""
 
+from ...core.inplace import known_as
 from ...core.shape import as_index
 from .basic import permute, reshape
 
@@ -33,7 +34,8 @@ def pixel_shuffle(input, upscale_factor):
     n, c = len(batch), c // (r * r)
     parts = reshape(input, (*batch, c, r, r, h, w))
     order = (*range(n), n, n + 3, n + 1, n + 4, n + 2)
-    return reshape(permute(parts, order), (*batch, c, h * r, w * r))
+    result = reshape(permute(parts, order), (*batch, c, h * r, w * r))
+    return known_as(result, "PixelShuffleBackward0")
 
 
 def pixel_unshuffle(input, downscale_factor):
@@ -48,7 +50,8 @@ def pixel_unshuffle(input, downscale_factor):
     n = len(batch)
     parts = reshape(input, (*batch, c, h // r, r, w // r, r))
     order = (*range(n), n, n + 2, n + 4, n + 1, n + 3)
-    return reshape(permute(parts, order), (*batch, c * r * r, h // r, w // r))
+    result = reshape(permute(parts, order), (*batch, c * r * r, h // r, w // r))
+    return known_as(result, "PixelUnshuffleBackward0")
 
 
 def channel_shuffle(input, groups):
@@ -71,4 +74,5 @@ def channel_shuffle(input, groups):
             f"Number of channels must be divisible by groups. Got {c} channels and {groups} groups."
         )
     parts = reshape(input, (n, groups, c // groups, *rest))
-    return reshape(permute(parts, (0, 2, 1, *range(3, len(shape) + 1))), shape)
+    result = reshape(permute(parts, (0, 2, 1, *range(3, len(shape) + 1))), shape)
+    return known_as(result, "ChannelShuffleBackward0")

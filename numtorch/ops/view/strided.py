@@ -128,15 +128,7 @@ def as_strided(input, size, stride, storage_offset=None):
         )
     offset = offset_of(input) if storage_offset is None else storage_offset
     available = input.untyped_storage().nbytes() // input._spec.dtype.itemsize
-    if offset < 0 or (extent(size, stride) and offset + extent(size, stride) > available):
-        raise RuntimeError(
-            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, "
-            f"and itemsize "
-            f"{input._spec.dtype.itemsize} requiring a storage size of "
-            f"{(offset + extent(size, stride)) * input._spec.dtype.itemsize} are out of bounds "
-            f"for storage of size "
-            f"{available * input._spec.dtype.itemsize}"
-        )
+    _check_inside(size, stride, offset, available, input._spec.dtype.itemsize)
     if (
         input._node is not None
     ):  # memory outside of a view belongs to its base, and so does its gradient
@@ -150,6 +142,17 @@ def as_strided(input, size, stride, storage_offset=None):
     return as_strided_op(input, size, stride, offset - offset_of(input))
 
 
+def _check_inside(size, stride, offset: int, available: int, itemsize: int) -> None:
+    """Raise torch's error for a geometry that leaves a storage of `available` elements."""
+    span = extent(size, stride)
+    if offset < 0 or (span and offset + span > available):
+        raise RuntimeError(
+            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and "
+            f"itemsize {itemsize} requiring a storage size of {(offset + span) * itemsize} are out "
+            f"of bounds for storage of size {available * itemsize}"
+        )
+
+
 def as_strided_scatter(input, src, size, stride, storage_offset=None):
     """A copy of `input` in which `as_strided(size, stride, storage_offset)` shows `src`."""
     size, stride = tuple(size), tuple(stride)
@@ -158,5 +161,14 @@ def as_strided_scatter(input, src, size, stride, storage_offset=None):
             "expected src to have a size equal to the slice of self. src size = "
             f"{list(src.shape)}, slice size = {list(size)}"
         )
-    copy = input.clone()
-    return as_strided_scatter_op(copy, src, size, stride, storage_offset or 0)
+    spec, first = input._spec, offset_of(input)
+    offset = first if storage_offset is None else storage_offset
+    n = input.untyped_storage().nbytes() // spec.dtype.itemsize
+    _check_inside(size, stride, offset, n, spec.dtype.itemsize)
+    if spec.contiguous and offset >= first and extent(size, stride) <= spec.numel - offset + first:
+        return as_strided_scatter_op(input, src, size, stride, offset - first)
+    # what lies around the tensor in its storage may be written to, too, and is then dropped
+    whole = as_strided_op(input.detach(), (n,), (1,), -first)
+    whole = as_strided_scatter_op(whole, input, tuple(spec.shape), spec.strides, first)
+    whole = as_strided_scatter_op(whole, src, size, stride, offset)
+    return as_strided_op(whole, tuple(spec.shape), spec.strides, first).contiguous()
