@@ -14,6 +14,7 @@ import weakref
 from collections import namedtuple
 
 from ..core import tape
+from ..core.generate import saves_first
 from ..core.inplace import view_base
 from ..core.interp import dispatch, interpreting, runtime, stack
 from ..core.tensor import Tensor, offset_of
@@ -110,13 +111,6 @@ class Dual:
             start = offset_of(t) - offset_of(base)
             memory = in_memory_order(whole, base._spec)
             self.set(t, as_strided_op(memory, tuple(t._spec.shape), t._spec.strides, start))
-
-
-def saves_first(op) -> bool:
-    """Whether the derivative of an op reads its first input."""
-    return bool(op.vjp) and any(
-        item[:2] == ("tensor", 0) for item in getattr(op.node_class, "saved_plan", ())
-    )
 
 
 def jvp(op, tensors, attrs, tangents, results, k: int = 0):
@@ -279,8 +273,7 @@ def unpack_dual(tensor, *, level=None) -> UnpackedDualTensor:
 
 def primal(tensor: Tensor, level: Dual) -> Tensor:
     """The values of a dual tensor, without this level's tangent."""
-    token = level.tangents
     made = alias_op(tensor)
     made._view.base = None
-    token.pop(id(made._array), None)
+    level.tangents.pop(id(made._array), None)
     return made

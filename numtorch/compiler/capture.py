@@ -13,7 +13,7 @@ op works.
 
 from ..backends import registry
 from ..core import inplace, interp
-from ..core.generate import number, record, weak
+from ..core.generate import number, record, saves_first, weak
 from ..core.inplace import new_output
 from ..core.op import OPS, Op
 from ..core.tape import grad_mode
@@ -83,7 +83,7 @@ class _Recorder:
         track = any(n is not None for n in nodes) and grad_mode.get()
         inplace.check(op, target, track, [t for t in tensors[1:] if t is not None])
         before = target
-        if track and op.vjp and any(item[:2] == ("tensor", 0) for item in op.node_class.saved_plan):
+        if track and saves_first(op):
             before = self.process(OPS["copy_op"], (target,), (), None)
             before._node = target._node
         self._run(op.into_plans[(target._spec, *specs, *attrs)], [*arrays, target._array])

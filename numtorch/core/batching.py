@@ -62,13 +62,18 @@ def check_alive(tensors) -> None:
 runtime["check_alive"] = check_alive
 
 
+def outermost(t: Tensor) -> Tensor:
+    """The physical tensor below all vmap levels."""
+    while t._array.__class__ is Batch:
+        t = t._array.tensor
+    return t
+
+
 def any_true(t: Tensor) -> bool:
     """Whether an element is true, in any sample: for checks of values, which look at all samples at
     once.
     """
-    while t._array.__class__ is Batch:
-        t = t._array.tensor
-    return bool(t.any())
+    return bool(outermost(t).any())
 
 
 def history(t: Tensor) -> bool:

@@ -343,7 +343,7 @@ def _in_place_body(op, code: Lines, names, key: str) -> None:
     code.add(f"views = check_in_place({names['op']}, {first}, track, ({others}))")
     code.add(f"run = {op.name}__into_plans[s0, {key}]")
     inputs = {}
-    saves = _differentiable(op) and any(k == "tensor" and n == first for k, _, n, _ in _plan_of(op))
+    saves = saves_first(op)
     if saves:
         code.add(f"before = saved_copy({first}) if track else None")
         inputs[first] = "before"
@@ -354,6 +354,11 @@ def _in_place_body(op, code: Lines, names, key: str) -> None:
         code.add(f"finish({first}, node)", 2)
     code.add(f"{'elif' if _differentiable(op) else 'if'} views:\n    touched(views)")
     code.add(f"return {first}")
+
+
+def saves_first(op) -> bool:
+    """Whether the derivative of an op reads its first input, which an in-place form overwrites."""
+    return _differentiable(op) and any(item[:2] == ("tensor", 0) for item in _plan_of(op))
 
 
 def _plan_of(op):
