@@ -172,7 +172,10 @@ def requires_grad_(self, requires_grad=True):
 
 def get_grad(self):
     """The gradient that backward() has added up here, None before."""
-    found = getattr(self, "_grad", None)
+    try:
+        found = self._grad
+    except AttributeError:  # 0.2 us, once
+        found = self._grad = None
     if found is None:
         node = history.__get__(self)
         if node is not None and node.leaf is None and not self.retains_grad:
