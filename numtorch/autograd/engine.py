@@ -10,6 +10,7 @@ import sys
 from _thread import RLock  # threading takes 0.7 ms to import
 from contextvars import ContextVar
 from heapq import heappop, heappush, heappushpop
+from operator import attrgetter
 
 from ..core.generate import reaches_twice
 from ..core.profiling import recorder
@@ -36,6 +37,7 @@ UNDEFINED = _Undefined()
 
 
 _numbers = itertools.count(1).__next__
+_age = attrgetter("seq")
 
 
 class Task:
@@ -73,6 +75,7 @@ class Task:
                     active.add(node)
                     executed.add(node)
                     break
+        active.add(None)  # an edge that leads nowhere
         self.active = active
         self.executed = executed | set(self.wanted) if self.accumulate else executed
 
@@ -83,10 +86,6 @@ class Task:
         if self.reached is None:
             self.reached = _reachable(self.roots)
         return node in self.reached
-
-
-def _age(node):
-    return node.seq
 
 
 def _owner(node):
@@ -156,7 +155,7 @@ def _walk(task: Task, gradients) -> list:
     leaves: list = []
     edges, grads = task.roots, gradients
     if task.active is not None:
-        edges = [e if _owner(e) in task.active else None for e in edges]
+        edges = [e if e in task.active else None for e in edges]
     while True:
         ready = None  # one edge goes on without touching the heap
         for edge, grad in zip(edges, grads):  # noqa: B905 (strict costs 100 ns a node)
@@ -221,8 +220,9 @@ def _visit(task: Task, node):
         return (), ()
     edges = node.edges
     active = task.active
-    if active is not None:  # derivatives that nobody wants are not computed
-        node.edges = tuple(e if e in active or _owner(e) in active else None for e in edges)
+    if active is not None and not active.issuperset(edges):
+        # derivatives that nobody wants are not computed
+        node.edges = tuple([e if e in active else None for e in edges])
     try:
         if node.op is not None and (g is None or g.__class__ is list and not any_defined(g)):
             grads = (None,) * len(edges)
