@@ -135,7 +135,7 @@ class StaleView(Tensor):
         history.__set__(self, node)
         self.__class__ = Tensor
 
-    @property
+    @property  # type: ignore[misc]
     def requires_grad(self) -> bool:
         """As its base does."""
         return True
