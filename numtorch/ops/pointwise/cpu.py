@@ -30,8 +30,8 @@ def launch(op, specs, outs):
     """The kernel of one op of the tables, for these operands."""
     compute = op.compute_dtype(specs)
     converts = op.converts(specs, compute)
-    if op.name == "pow" and specs[1].weak and compute.is_floating_point:
-        return _by_exponent(converts, type_name(compute), specs, outs)
+    if op.name in BY_EXPONENT and specs[-1].weak and compute.is_floating_point:
+        return _by_exponent(op, converts, type_name(compute), specs, outs)
     run = launch_loop(op.name, op.expressions, converts, type_name(compute), specs, outs)
     if op.divides and not compute.is_floating_point:
         return _checked_division(run)
@@ -48,22 +48,29 @@ POWERS = {
 }
 
 
-def _by_exponent(converts, compute, specs, outs):
-    """Powers with a number as exponent: the usual ones are products and roots, as in torch. Kernels
-    are made when the first such exponent comes.
+BY_EXPONENT = {
+    "pow": POWERS,
+    "pow_vjp0": {-1.0: "-a / (b * b)", 1.0: "a", 2.0: "a * (b + b)"},
+}
+
+
+def _by_exponent(op, converts, compute, specs, outs):
+    """Powers with a number as exponent, and their derivatives: the usual ones are products and
+    roots, as in torch. Kernels are made when the first such exponent comes.
     """
+    table, (general,), last = BY_EXPONENT[op.name], op.expressions, len(specs) - 1
 
     @functools.cache
     def kernel(expression):
-        count = 2 if expression == "power(a, b)" else 1
-        return launch_loop("pow", (expression,), converts[:count], compute, specs[:count], outs)
+        count = last + 1 if expression == general else last
+        return launch_loop(op.name, (expression,), converts[:count], compute, specs[:count], outs)
 
-    def run(a, exponent, out):
-        expression = POWERS.get(exponent)
+    def run(*arrays):
+        expression = table.get(arrays[last])
         if expression is None:
-            kernel("power(a, b)")(a, exponent, out)
+            kernel(general)(*arrays)
         else:
-            kernel(expression)(a, out)
+            kernel(expression)(*arrays[:last], arrays[-1])
 
     return run
 
