@@ -260,13 +260,17 @@ def same(program: Program, function) -> bool:
 
 
 def first_order(program: Program) -> bool:
-    """gradcheck in both modes."""
+    """gradcheck in both modes, also of several derivatives at once."""
+    forward = program.sample is None or program.sample.forward_ad
+    draws = any("generator" in OPS[n].attrs for n in program.reached())  # vmap refuses it
     return gradcheck(
         program.function,
         program.fresh(),
         fast_mode=True,
-        check_forward_ad=program.sample is None or program.sample.forward_ad,
+        check_forward_ad=forward,
         check_grad_dtypes=True,
+        check_batched_grad=True,
+        check_batched_forward_grad=forward and not draws,
     )
 
 

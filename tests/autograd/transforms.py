@@ -256,6 +256,8 @@ def _jvp(rng, shape, depth):
 def _linearize(rng, shape):
     """Of a plain function, outermost: elsewhere torch takes the linear part for constant."""
     f = base(rng, shape)
+    while "no_grad" in f.text:  # tangents of torch's linearize go through it
+        f = base(rng, shape)
 
     def call(L, x):
         out, push = L.func.linearize(lambda t: f.call(L, t), x)

@@ -10,7 +10,9 @@ def heads(call: Call):
     for name, t, b, s, every in zip(
         call.op.tensors, call.tensors, call.batched, call.logical, call.every(), strict=True
     ):
-        if name != "mask":
+        if name == "sums":  # kernels know no strides of them
+            given.append(every.contiguous())
+        elif name != "mask":
             given.append(every)
         elif b and len(s.shape) < rank:
             given.append(t.reshape((call.size, *[1] * (rank - len(s.shape)), *s.shape)))
