@@ -34,8 +34,6 @@ class _Undefined:
 
 
 UNDEFINED = _Undefined()
-
-
 _numbers = itertools.count(1).__next__
 _age = attrgetter("seq")
 
@@ -204,8 +202,8 @@ def _walk(task: Task, gradients) -> list:
 
 
 def _visit(task: Task, node):
-    """Run a node with hooks, with inputs asked for, without gradient, or in anomaly mode: the edges
-    to follow and their gradients.
+    """Run a node with hooks, with inputs asked for, without gradient, in anomaly mode or under the
+    profiler: the edges to follow and their gradients.
     """
     g = node.g
     if g is UNDEFINED:
@@ -224,7 +222,7 @@ def _visit(task: Task, node):
         # derivatives that nobody wants are not computed
         node.edges = tuple([e if e in active else None for e in edges])
     try:
-        if node.op is not None and (g is None or g.__class__ is list and not any_defined(g)):
+        if node.op is not None and (g is None or g.__class__ is list and not _any_defined(g)):
             grads = (None,) * len(edges)
         elif anomaly_mode.is_anomaly_enabled():
             grads = anomaly_mode.evaluate(node, g)
@@ -240,8 +238,7 @@ def _visit(task: Task, node):
     return followed, grads
 
 
-def any_defined(gradients: list) -> bool:
-    """Whether one output has a gradient."""
+def _any_defined(gradients: list) -> bool:
     return any(g is not None for g in gradients)
 
 
