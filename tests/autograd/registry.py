@@ -301,25 +301,29 @@ def jvp_against_vjp(program: Program) -> bool:
     return abs(left - right) <= 1e-9 + 1e-7 * abs(right)
 
 
-def _batches(program: Program):
-    """Leaves with two samples, the dimension of each, and the samples."""
+def _choices(program: Program):
+    """Which dimension of each leaf is mapped over: each leaf alone, and all of them."""
     rng = np.random.default_rng(len(program.name))
-    dims = [int(rng.integers(-1, x.dim() + 1)) for x in program.leaves]
-    if all(d < 0 for d in dims):
-        dims[0] = int(rng.integers(0, program.leaves[0].dim() + 1))
-    samples = [
-        [x, x.flip(0) if x.dim() and d >= 0 else x]
-        for x, d in zip(program.leaves, dims, strict=True)
-    ]
-    batches = [nt.stack(s, d) if d >= 0 else s[0] for s, d in zip(samples, dims, strict=True)]
-    return batches, tuple(d if d >= 0 else None for d in dims), list(zip(*samples, strict=True))
+    dims = [int(rng.integers(0, x.dim() + 1)) for x in program.leaves]
+    alone = [tuple(d if i == k else None for i, d in enumerate(dims)) for k in range(len(dims))]
+    return {tuple(dims): None, **dict.fromkeys(alone[:6])}
 
 
 def _mapped(function, program: Program) -> bool:
-    batches, dims, samples = _batches(program)
-    got = nt.func.vmap(function, dims, randomness="same")(*batches)
-    want = [nt.stack(column) for column in zip(*(function(*s) for s in samples), strict=True)]
-    return all(map(close, got, want))
+    for dims in _choices(program):
+        pairs = [
+            (x, x.flip(0) if x.dim() and d is not None else x)
+            for x, d in zip(program.leaves, dims, strict=True)
+        ]
+        batches = [
+            pair[0] if d is None else nt.stack(pair, d) for pair, d in zip(pairs, dims, strict=True)
+        ]
+        got = nt.func.vmap(function, dims, randomness="same")(*batches)
+        found = [function(*sample) for sample in zip(*pairs, strict=True)]
+        want = [nt.stack(column) for column in zip(*found, strict=True)]
+        if not all(map(close, got, want)):
+            return False
+    return True
 
 
 def vmap_against_a_loop(program: Program) -> bool:
