@@ -345,7 +345,9 @@ def _in_place_body(op, code: Lines, names, key: str) -> None:
     inputs = {}
     saves = saves_first(op)
     if saves:
-        code.add(f"before = saved_copy({first}) if track else None")
+        wanted = next(item[3] for item in _plan_of(op) if item[:2] == ("tensor", 0))
+        test = " or ".join(f"n{i} is not None" for i in wanted)
+        code.add(f"before = saved_copy({first}) if track and ({test}) else None")
         inputs[first] = "before"
     code.add(f"run({arrays}, a0)\n{changed(first)}")
     if _differentiable(op):

@@ -60,7 +60,7 @@ true_divide = binary(
     "div",
     "a / b",
     lambda g, b: g / b,
-    lambda g, out, b: -g * out / b,
+    lambda g, a, b: -g * (a / b) / b,  # torch does not keep the result, which may be changed
     kind="float",
     doc="input / other; integers give the default float dtype. (...), (...) -> (...)",
 )

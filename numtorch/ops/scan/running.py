@@ -1,7 +1,9 @@
 """Running sums, products, extremes and log-sums of exponentials."""
 
 from ...core import dtype as dtypes
+from ...core import errors
 from ...core.batching import along
+from ...core.generate import reaches_twice
 from ...core.inplace import known_as, replace
 from ...core.op import primitive
 from ...core.out import to_out
@@ -108,12 +110,16 @@ def _check_kept(input, dtype, name):
 def cumsum_(input, dim, *, dtype=None):
     """`cumsum` in place."""
     _check_kept(input, dtype, "cumsum_")
+    if reaches_twice(input._spec):
+        raise errors.internal_overlap("cumsum_")
     return replace(input, cumsum_op(input, wrap_dim(dim, input._spec.ndim), False), cumsum_op.op)
 
 
 def cumprod_(input, dim, *, dtype=None):
     """`cumprod` in place."""
     _check_kept(input, dtype, "cumprod_")
+    if reaches_twice(input._spec):
+        raise errors.internal_overlap("cumprod_")
     result = cumprod_op(before(input), wrap_dim(dim, input._spec.ndim))
     return replace(input, result, cumprod_op.op)
 
