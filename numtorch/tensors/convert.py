@@ -8,11 +8,11 @@ from ..backends import registry
 from ..core import dtype as dtypes
 from ..core import errors, tape
 from ..core.batching import Batch
-from ..core.interp import runtime
 from ..core.device import CPU, device, resolve
 from ..core.dtype import dtype
 from ..core.inference import is_inference
 from ..core.inplace import history, touched
+from ..core.interp import runtime
 from ..core.op import primitive
 from ..core.shape import Size, as_sizes, is_dense
 from ..core.spec import Spec
@@ -279,7 +279,7 @@ def resize_(self, *sizes, memory_format=None):
     uninitialized.
     """
     size = as_sizes(sizes, "resize_")
-    if self._node is not None:
+    if self._node is not None and not tape.inference_mode.get():
         raise RuntimeError("cannot resize variables that require grad")
     if is_inference(self) and not tape.inference_mode.get():
         raise errors.inference_in_place()
