@@ -21,21 +21,21 @@ __all__ = ["Function", "FunctionCtx", "InplaceFunction", "once_differentiable"]
 class FunctionCtx:
     """What `forward`, `backward` and `jvp` of a Function share."""
 
-    def __init__(self) -> None:
-        self._saved: tuple | None = ()
-        self._to_save: tuple = ()
-        self._for_forward: tuple = ()
-        self._given: tuple | None = None  # saved_tensors while `jvp` runs, or under vmap
-        self._versions: tuple = ()
-        self._dirty: tuple = ()
-        self._non_differentiable: tuple = ()
-        self._materialize = True
-        self._owner_ref: Any = None  # the node, which owns this ctx
-        self._edges: tuple = ()  # the nodes of the tensors that forward was given
-        self._input_specs: list = []  # of all arguments, None for what is no tensor
-        self._returned: list = []  # which results of forward are tensors
-        self._once: bool | None = False  # saved_tensors may be read once only: None after that
-        self.needs_input_grad: tuple = ()
+    # defaults, which cost nothing to set for each call
+    _saved: tuple | None = ()
+    _to_save: tuple = ()
+    _for_forward: tuple = ()
+    _given: tuple | None = None  # saved_tensors while `jvp` runs, or under vmap
+    _versions: tuple = ()
+    _dirty: tuple = ()
+    _non_differentiable: tuple = ()
+    _materialize = True
+    _owner_ref: Any = None  # the node, which owns this ctx
+    _edges: tuple = ()  # the nodes of the tensors that forward was given
+    _input_specs: tuple = ()  # of all arguments, None for what is no tensor
+    _returned: tuple = ()  # which results of forward are tensors
+    _once: bool | None = False  # saved_tensors may be read once only: None after that
+    needs_input_grad: tuple = ()
 
     @property
     def _owner(self) -> tape.Node:
@@ -364,7 +364,8 @@ def run(cls, args, kwargs):
             with interp.without(level):
                 return levels[type(level)](level, cls, args, kwargs)
     ctx = FunctionCtx()
-    ctx._once = cls.clear_saved_tensors_on_access
+    if cls.clear_saved_tensors_on_access:
+        ctx._once = True
     prepare(ctx, args)
     token = tape.grad_mode.set(False)
     try:
@@ -381,28 +382,25 @@ def run(cls, args, kwargs):
 def prepare(ctx, args) -> None:
     """What a ctx knows before forward runs."""
     recording = tape.grad_mode.get()
-    ctx._edges = tuple(a._node if recording else None for a in args if isinstance(a, Tensor))
-    ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a._node is not None for a in args)
-    ctx._input_specs = [a._spec if isinstance(a, Tensor) else None for a in args]
+    edges, needs, specs = [], [], []
+    for a in args:
+        if isinstance(a, Tensor):
+            node = a._node
+            edges.append(node if recording else None)
+            needs.append(node is not None)
+            specs.append(a._spec)
+        else:
+            needs.append(False)
+            specs.append(None)
+    ctx._edges, ctx.needs_input_grad, ctx._input_specs = tuple(edges), tuple(needs), tuple(specs)
 
 
 def finished(cls, ctx, args, output):
     """The output of a forward as the caller gets it: recorded, if an input was."""
     outs = list(output) if isinstance(output, tuple) else [output]
-    for name, marked in (
-        ("mark_dirty can only accept variables, but argument", ctx._dirty),
-        (
-            "mark_non_differentiable only accepts variable arguments, but got",
-            ctx._non_differentiable,
-        ),
-    ):
-        for t in marked:
-            if not isinstance(t, Tensor):
-                raise RuntimeError(f"{name} {type(t).__name__}")
-    track = any(e is not None for e in ctx._edges)
-    for t in ctx._dirty:
-        t._storage.version += 1
-    _check_dirty(cls, ctx, outs, track)
+    track = ctx._edges.count(None) < len(ctx._edges)
+    if ctx._dirty or ctx._non_differentiable:
+        _check_marks(cls, ctx, outs, track)
     results = (
         _recorded(cls, ctx, args, outs) if track else [_unrecorded(ctx, args, t) for t in outs]
     )
@@ -410,7 +408,10 @@ def finished(cls, ctx, args, output):
 
 
 def _one_of(t, tensors) -> bool:
-    return any(t is x for x in tensors)
+    for x in tensors:  # noqa: SIM110 (any() of a generator takes three times as long)
+        if x is t:
+            return True
+    return False
 
 
 def _alias(t: Tensor) -> Tensor:
@@ -435,7 +436,19 @@ def _unrecorded(ctx, args, t):
     return t
 
 
-def _check_dirty(cls, ctx, outs, track) -> None:
+def _check_marks(cls, ctx, outs, track) -> None:
+    for name, marked in (
+        ("mark_dirty can only accept variables, but argument", ctx._dirty),
+        (
+            "mark_non_differentiable only accepts variable arguments, but got",
+            ctx._non_differentiable,
+        ),
+    ):
+        for t in marked:
+            if not isinstance(t, Tensor):
+                raise RuntimeError(f"{name} {type(t).__name__}")
+    for t in ctx._dirty:
+        t._storage.version += 1
     for t in ctx._dirty:
         if not _one_of(t, outs):
             raise RuntimeError(
@@ -444,14 +457,14 @@ def _check_dirty(cls, ctx, outs, track) -> None:
             )
         if not track:
             continue
-        view = getattr(t, "_view", None)
-        if view is not None and view.base is not None:
-            check_view(cls.__name__, t, view)
         if t._node is not None and t._node.leaf is not None:
             raise RuntimeError(
                 "a leaf Variable that requires grad has been used in an in-place operation. "
                 f"({cls.__name__} has marked it as dirty)"
             )
+        view = getattr(t, "_view", None)
+        if view is not None and view.base is not None:
+            check_view(cls.__name__, t, view)
 
 
 def _recorded(cls, ctx, args, outs) -> list:
@@ -465,21 +478,22 @@ def _recorded(cls, ctx, args, outs) -> list:
         ctx,
     )
     ctx._owner_ref = weakref.ref(node)
-    ctx._returned = [isinstance(t, Tensor) for t in outs]
-    node.outputs = sum(ctx._returned)
-    results = []
+    results, tensors, specs, returned, several = [], [], [], [], -1
     for t in outs:
-        dirty = _one_of(t, ctx._dirty)
-        results.append(_alias(t) if not dirty and isinstance(t, Tensor) and _one_of(t, args) else t)
-    tensors = [t for t in results if isinstance(t, Tensor)]
-    node.specs = [t._spec for t in tensors]
-    has_gradient = [
-        r._spec.dtype.is_floating_point and not _one_of(t, ctx._non_differentiable)
-        for t, r in zip(outs, results, strict=True)
-        if isinstance(r, Tensor)
-    ]
-    for position, (t, wanted) in enumerate(zip(tensors, has_gradient, strict=True)):
-        dirty = _one_of(t, ctx._dirty)
+        is_tensor = isinstance(t, Tensor)
+        returned.append(is_tensor)
+        if is_tensor:
+            dirty = _one_of(t, ctx._dirty)
+            made = _alias(t) if not dirty and _one_of(t, args) else t
+            spec = made._spec
+            wanted = spec.dtype.is_floating_point and not _one_of(t, ctx._non_differentiable)
+            tensors.append((made, wanted, dirty))
+            specs.append(spec)
+            several += wanted
+            t = made
+        results.append(t)
+    node.specs, node.outputs, ctx._returned = specs, len(specs), tuple(returned)
+    for position, (t, wanted, dirty) in enumerate(tensors):
         own = node if node.outputs == 1 else new_output(node, position)
         if dirty and wanted:
             finish(t, own)
@@ -489,7 +503,7 @@ def _recorded(cls, ctx, args, outs) -> list:
             t._node = None
         view = getattr(t, "_view", None)
         if view is not None and not dirty:
-            view.creation = "function" if sum(has_gradient) <= 1 else "multi"
+            view.creation = "multi" if several > 0 else "function"
     _save(ctx, outs, results)
     return results
 
