@@ -309,7 +309,8 @@ def _view_body(op, code: Lines, names, key: str) -> None:
     code.add("views = getattr(storage, 'views', None)\nif views is None:")
     code.add("views = storage.views = Views()", 2)
     code.add("if n0 is None:\n    node = None")
-    code.add("elif not recording:\n    node = UNRECORDED\n    views.recorded = True\nelse:")
+    code.add("elif not recording:\n    node = None if base._node is None else UNRECORDED")
+    code.add("    views.recorded = True\nelse:")
     code.extend("    " * 2 + line for line in _record(op, names))
     code.add("views.recorded = True", 2)
     if op.several:

@@ -303,12 +303,16 @@ def _is_everything(index, shape) -> bool:
     items = index if index.__class__ is tuple else (index,)
     if len(items) > max(len(shape), 1) or not items:
         return False
+    skipped = None  # how many dimensions `...` stands for, beyond one
     for d, i in enumerate(items):
-        if i.__class__ is slice:
-            if not shape or not (_is(i.start, 0) and _is(i.step, 1) and _is(i.stop, shape[d])):
-                return False
-        elif i is not Ellipsis or len(items) > 1:
+        if i is Ellipsis and skipped is None:
+            skipped = len(shape) - len(items)
+        elif i.__class__ is not slice or not shape:
             return False
+        else:
+            n = shape[d + (skipped or 0)]
+            if not (_is(i.start, 0) and _is(i.step, 1) and _is(i.stop, n)):
+                return False
     return True
 
 

@@ -48,7 +48,7 @@ def known(t, result, storage: Storage, first: int) -> Tensor:
     view.creation = "" if parent is None else parent.creation
     if not grad_on() and view.creation != "inference":
         view.creation = "inference" if tape.inference_mode.get() else "no_grad"
-    if t._node is not None:
+    if t._node is not None and view.base._node is not None:
         result._node = tape.UNRECORDED
     register_view(storage, result)
     return result

@@ -100,6 +100,9 @@ def copy_(input, src, non_blocking=False):
         raise TypeError(
             f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}"
         )
+    if src is input and input._node is None and generate.reaches_twice(input._spec):
+        input._storage.version += 1  # nothing to do, so that an expanded tensor is let pass
+        return input
     if src._spec.device is not input._spec.device:
         src = src.to(input._spec.device)
     return _overwrite_(input, src)
