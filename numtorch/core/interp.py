@@ -71,11 +71,6 @@ def stack() -> tuple:
     return _stack.get()
 
 
-def active() -> tuple:
-    """This thread's interpreters, the newest last."""
-    return _stack.get()
-
-
 def newest():
     """This thread's newest interpreter, or None."""
     stack = _stack.get()
@@ -112,3 +107,15 @@ class interpreting:  # noqa: N801 (used like a function)
         _stack.set(stack[:at] + stack[at + 1 :])
         _blocks[0] -= 1
         keep(-1)
+
+
+class Interpreter:
+    """An interpreter that is its own context manager: active while its block runs."""
+
+    def __enter__(self):
+        self._block = interpreting(self)
+        self._block.__enter__()
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self._block.__exit__(*exc)

@@ -8,6 +8,7 @@ of vmap and of forward mode every op runs again, as its result is more than memo
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from enum import Enum
 
 from ..autograd.batched import Level
@@ -15,7 +16,7 @@ from ..autograd.forward_ad import Dual
 from ..autograd.profiler_names import name_of
 from ..core.generate import record
 from ..core.inplace import new_output
-from ..core.interp import active, dispatch, interpreting
+from ..core.interp import Interpreter, dispatch, stack
 from ..core.tape import grad_mode
 from ..core.tensor import Tensor
 
@@ -59,20 +60,17 @@ class _Store:
         self.entries: dict[str, dict[int, object]] = defaultdict(dict)
 
 
-class _Counting:
-    """An interpreter as a context manager, which numbers the calls of each op."""
+class _Counting(Interpreter):
+    """Numbers the calls of each op, and hands them to `call(name, number, op, ...)`."""
+
+    call: Callable
 
     def __init__(self, store: _Store) -> None:
         self.store = store
 
     def __enter__(self) -> "_Counting":
         self.counts: dict[str, int] = defaultdict(int)
-        self._interpreting = interpreting(self)
-        self._interpreting.__enter__()
-        return self
-
-    def __exit__(self, *exc) -> None:
-        self._interpreting.__exit__(*exc)
+        return super().__enter__()
 
     def process(self, op, tensors, attrs, target):
         """Run an op, or hand out its result."""
@@ -82,10 +80,6 @@ class _Counting:
         number = self.counts[name]
         self.counts[name] += 1
         return self.call(name, number, op, tensors, attrs, target)
-
-    def call(self, name, number, op, tensors, attrs, target):
-        """`process`, with the op's name and the number of the call."""
-        raise NotImplementedError
 
 
 class _Caching(_Counting):
@@ -102,7 +96,7 @@ class _Caching(_Counting):
         policy = self.policy(context, name, *tensors, *attrs)
         keep = policy if isinstance(policy, bool) else policy in SAVED
         entry = _RECOMPUTE
-        transformed = any(isinstance(i, (Dual, Level)) for i in active())
+        transformed = any(isinstance(i, (Dual, Level)) for i in stack())
         if keep and target is None and not op.is_view and not transformed:
             entry = [_Kept(t) for t in (out if isinstance(out, tuple) else (out,))]
         self.store.entries[name][number] = entry

@@ -2,11 +2,11 @@
 
 from ..autograd.profiler_names import name_of
 from ..autograd.profiler_recorder import call_stack
-from ..core.interp import dispatch, interpreting
+from ..core.interp import Interpreter, dispatch
 from ..core.tensor import Tensor
 
 
-class TracedOps:
+class TracedOps(Interpreter):
     """A context manager that lists the ops of its block; the last time that it was used counts."""
 
     def __init__(self) -> None:
@@ -15,12 +15,7 @@ class TracedOps:
 
     def __enter__(self) -> "TracedOps":
         self.lines, self.calls = [], []
-        self._interpreting = interpreting(self)
-        self._interpreting.__enter__()
-        return self
-
-    def __exit__(self, *exc) -> None:
-        self._interpreting.__exit__(*exc)
+        return super().__enter__()
 
     def process(self, op, tensors, attrs, target):
         """Write an op down, and run it."""
