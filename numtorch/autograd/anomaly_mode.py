@@ -65,10 +65,11 @@ class set_detect_anomaly:  # noqa: N801
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         self.previous = _state["enabled"], _state["check_nan"]
-        set_anomaly_enabled(mode, check_nan)
+        self.wanted = mode, check_nan
+        set_anomaly_enabled(*self.wanted)
 
     def __enter__(self) -> None:
-        pass
+        set_anomaly_enabled(*self.wanted)
 
     def __exit__(self, *exc) -> None:
         set_anomaly_enabled(*self.previous)

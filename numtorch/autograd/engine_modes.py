@@ -23,7 +23,7 @@ class _Switch(_Decorator):
         return super().__call__(function)
 
     def __enter__(self) -> None:
-        pass
+        self.variable.set(self.mode)
 
     def __exit__(self, *exc) -> None:
         self.variable.set(self.previous)

@@ -30,7 +30,7 @@ class InferenceStorage(Storage):
 
     @version.setter
     def version(self, value) -> None:
-        pass
+        """Changes are not counted."""
 
 
 def _marked(cls):
