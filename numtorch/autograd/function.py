@@ -382,7 +382,9 @@ def run(cls, args, kwargs):
 def prepare(ctx, args) -> None:
     """What a ctx knows before forward runs."""
     recording = tape.grad_mode.get()
-    edges, needs, specs = [], [], []
+    edges: list = []
+    needs: list = []
+    specs: list = []
     for a in args:
         if isinstance(a, Tensor):
             node = a._node
