@@ -20,6 +20,7 @@ from ..core.tensor import Storage, Tensor, View, new, offset_of, wrap, wrap_view
 from ..ops.copy import clone, memory_format, to_dtype
 from ..ops.create import empty, from_array, tensor
 from .printing import tensor_repr
+from .properties import C_NAMES
 
 
 # -- dtypes and devices
@@ -314,8 +315,8 @@ def set_(self, source=None, storage_offset=0, size=None, stride=None):
         source = wrap(np.empty(0, self._spec.dtype.np), self._spec.like(shape=(0,)))
     if source._spec.dtype is not self._spec.dtype:
         raise RuntimeError(
-            f"Could not set tensor of type {source._spec.dtype} to a tensor of type "
-            f"{self._spec.dtype}"
+            f"Could not set tensor of type {C_NAMES[source._spec.dtype.name]} to a tensor of type "
+            f"{C_NAMES[self._spec.dtype.name]}"
         )
     storage = new(Storage)  # a tensor's changes are counted on, whatever its memory
     storage.array, storage.version = source._storage.array, self._storage.version + 1

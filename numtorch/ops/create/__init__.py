@@ -190,12 +190,10 @@ def _like(name, input, value, dtype, device, requires_grad, memory_format):
         return t if value is None else _put(t, value)
     dtype = spec.dtype if dtype is None else dtype
     t = new_empty_tensor(tuple(spec.shape), dtype, spec.device if device is None else device)
-    if (
-        not spec.contiguous
-        and shape.is_dense(spec.shape, spec.strides)
-        and str(memory_format) in ("None", "torch.preserve_format")
-    ):
-        t = t.as_strided(tuple(spec.shape), spec.strides).detach()
+    if not spec.contiguous and str(memory_format) in ("None", "torch.preserve_format"):
+        dense = shape.is_dense(spec.shape, spec.strides)
+        strides = spec.strides if dense else shape.dense_strides(spec.shape, spec.strides)
+        t = t.as_strided(tuple(spec.shape), strides).detach()
     if value is not None:
         _put(t, value)
     return t.requires_grad_() if requires_grad else t
