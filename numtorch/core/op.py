@@ -61,6 +61,7 @@ class Op:
     overwrites = False  # its in-place form reads nothing of its first input
     expands = False  # its in-place form may write to an expanded tensor
     exclusive = False  # its in-place form takes no tensor that shares memory with the target
+    public: Any = None  # the function on Tensors
     several = False  # a view op of several views: its rule gives a list
 
     def __init__(
@@ -257,7 +258,7 @@ class Op:
         return self._direct(*tensors, *attrs)
 
     def __call__(self, *tensors_and_attrs):
-        return runtime[f"{self.name}__function"](*tensors_and_attrs)
+        return self.public(*tensors_and_attrs)
 
     def bad_argument(self, tensors) -> Exception:
         """The error for an operand that is not a Tensor."""
