@@ -384,13 +384,13 @@ def _copy_into(target, value) -> None:
 
 def _write_at(target, tensors, value, number: bool) -> None:
     spec = target._spec
-    scalar = number or not value._spec.ndim
     if not number:
         if value._spec.device is not spec.device and not value._spec.ndim:
             value = value.to(spec.device)
         if value._spec.ndim and value._spec.shape[0] == 1:
             value = _without_ones(value)
         value = apart(target, value)
+    scalar = number or not value._spec.ndim
     if len(tensors) == 1 and tensors[0][1]._spec.dtype in MASKS and scalar:
         dim, mask = tensors[0]
         _check_mask(target, mask, dim)
@@ -398,13 +398,14 @@ def _write_at(target, tensors, value, number: bool) -> None:
         behind = spec.ndim - dim - mask._spec.ndim
         if behind:
             mask = mask.reshape((*mask._spec.shape, *(1,) * behind))
-        if number or value._spec.dtype is spec.dtype:
-            target.masked_fill_(
-                mask if mask._spec.device is spec.device else mask.to(spec.device), value
-            )
-            if target._node is not None:
-                rename(target, masked_fill_op, "IndexPutBackward0")
-            return
+        if not number and value._spec.dtype is not spec.dtype:
+            value = value.to(spec.dtype)  # one value is converted, several are refused
+        target.masked_fill_(
+            mask if mask._spec.device is spec.device else mask.to(spec.device), value
+        )
+        if target._node is not None:
+            rename(target, masked_fill_op, "IndexPutBackward0")
+        return
     found, dims = _indices(target, tensors)
     if reaches_twice(spec):
         errors.warn_expanded("index_put_")

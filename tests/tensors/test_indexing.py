@@ -243,3 +243,16 @@ def test_writing_to_a_view_of_a_view_changes_the_history_of_their_base():
     assert row._base is base and row[0:2]._base is base
     (base * base).sum().backward()
     assert x.grad.tolist() == [4.0, 6.0]
+
+
+def test_one_value_behind_a_mask_is_converted():
+    x, mask = nt.tensor([[1, 2, 3], [4, 5, 6]]), nt.tensor([[True, False, True]] * 2)
+    x[mask] = nt.tensor(1.5)
+    assert x.tolist() == [[1, 2, 1], [1, 5, 1]]
+    x[nt.tensor([True, False]), 1] = nt.tensor([2.5])
+    assert x.tolist() == [[1, 2, 1], [1, 5, 1]]
+    y = nt.ones(3)
+    y[nt.tensor([True, False, True])] = nt.tensor(2)
+    assert y.tolist() == [2, 1, 2]
+    with pytest.raises(RuntimeError, match="source and destination dtypes match"):
+        y[nt.tensor([True, False, True])] = nt.tensor([2, 3])
