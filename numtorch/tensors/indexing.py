@@ -19,7 +19,7 @@ from ..ops.create import from_array
 from ..ops.index.masks import positions
 from ..ops.index.rows import apart, check_mask, index_op, index_put_op
 from ..ops.pointwise.compare import fill_op, masked_fill_op
-from ..ops.pointwise.public import fill_, refuse_expanded
+from ..ops.pointwise.public import _fill_, fill_, refuse_expanded
 from ..ops.view.basic import expand
 from ..ops.view.primitives import unsqueeze_op, view_op
 from .views import Walk, basic, rows_of, select_first, slice_first
@@ -309,7 +309,7 @@ def _is_everything(index, shape) -> bool:
             skipped = len(shape) - len(items)
         elif i.__class__ is not slice or not shape:
             return False
-        else:
+        elif i.stop is not None or i.start is not None or i.step is not None:
             n = shape[d + (skipped or 0)]
             if not (_is(i.start, 0) and _is(i.step, 1) and _is(i.stop, n)):
                 return False
@@ -355,7 +355,7 @@ def setitem(self, index, value) -> None:
     if number:
         if reaches_twice(target._spec):
             refuse_expanded(target)
-        fill_(target, value)
+        _fill_(target, value)
         if target._node is not None:
             rename(target, fill_op, "FillBackward3" if target._spec.ndim else "CopyBackwards")
     else:
