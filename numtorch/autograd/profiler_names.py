@@ -74,7 +74,8 @@ BY_DIMENSIONS = {
 }
 OWN = frozenset(
     "adaptive_avg_pool_grad as_strided_backward avg_pool_grad beyond_unit column_sum count_true "
-    "embedding_bag_dots embedding_bag_max gru_cell_backward gru_layer_backward lstm_cell_backward "
+    "embedding_bag_dots embedding_bag_max gru_cell_backward gru_layer_backward index_backward "
+    "lstm_cell_backward "
     "lstm_layer_backward max_pool_gather max_pool_scatter normalize normalize_backward pad_fold "
     "place_at prod_cross prod_others recurrence repeat_each repeat_index rnn_cell "
     "rnn_cell_backward rnn_layer rnn_layer_backward rrelu_slopes running_extreme running_update "
@@ -91,7 +92,7 @@ DERIVATIVES = {
         "softshrink hardshrink tanh".split()
     },
 }
-COUNTED = re.compile(r"(stack|cat|concat)\d+")  # ops of so many tensors
+COUNTED = re.compile(r"(stack|cat|index|index_put|index_backward)\d+")  # ops of so many tensors
 POINTWISE_VJP = re.compile(r"(\w+)_vjp\d*")
 
 

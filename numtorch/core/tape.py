@@ -191,6 +191,13 @@ def retains_grad(node) -> bool:
     return owner is not None and owner.hooks is not None and node.output_nr in owner.hooks.retain
 
 
+def requiring(tensor):
+    """A new tensor that was asked for with `requires_grad=True`."""
+    if not tensor._spec.dtype.is_floating_point:
+        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+    return tensor.requires_grad_()
+
+
 def is_leaf(tensor) -> bool:
     """Whether the tensor was made by the user rather than recorded."""
     return tensor._node is None or tensor._node.leaf is not None

@@ -127,7 +127,7 @@ def test_tensor_from_python():
         (
             lambda: nt.zeros(1, dtype=nt.int64, requires_grad=True),
             RuntimeError,
-            "only Tensors of floating point",
+            "Only Tensors of floating point",
         ),
         (
             lambda: nt.set_default_dtype(nt.int64),

@@ -15,6 +15,7 @@ from ...core.op import primitive
 from ...core.out import to_out
 from ...core.plans import LIMIT, register
 from ...core.spec import Spec, weak
+from ...core.tape import requiring
 from ...core.tensor import Tensor, wrap
 from ..pointwise import compare
 from ..pointwise.public import fill_
@@ -72,7 +73,7 @@ def new_empty_tensor(size, dtype, device, requires_grad=False) -> Tensor:
             _allocators[key] = found
     spec, allocate = found
     t = wrap(allocate(), spec)
-    return t.requires_grad_() if requires_grad else t
+    return requiring(t) if requires_grad else t
 
 
 def _allocator(size, dtype, device):
@@ -101,7 +102,7 @@ def _filled(name, size, value, dtype, device, requires_grad, out):
     if out is not None:
         return fill_(_sized(out, size), value)
     t = _put(new_empty_tensor(size, checked_dtype(dtype, name), device), value)
-    return t.requires_grad_() if requires_grad else t
+    return requiring(t) if requires_grad else t
 
 
 def _sized(out, size):
@@ -196,7 +197,7 @@ def _like(name, input, value, dtype, device, requires_grad, memory_format):
         t = t.as_strided(tuple(spec.shape), strides).detach()
     if value is not None:
         _put(t, value)
-    return t.requires_grad_() if requires_grad else t
+    return requiring(t) if requires_grad else t
 
 
 def empty_like(
@@ -274,7 +275,7 @@ def arange(
     _arange(t, start, step)
     if out is not None:
         return to_out(t, out, "arange")
-    return t.requires_grad_() if requires_grad else t
+    return requiring(t) if requires_grad else t
 
 
 def range(
@@ -284,9 +285,7 @@ def range(
     n = int((end - start) / step) + 1
     t = new_empty_tensor((n,), checked_dtype(dtype, "range"), device)
     _arange(t, start, step)
-    return (
-        to_out(t, out, "range") if out is not None else t.requires_grad_() if requires_grad else t
-    )
+    return to_out(t, out, "range") if out is not None else requiring(t) if requires_grad else t
 
 
 def linspace(
@@ -304,7 +303,7 @@ def linspace(
     _linspace(t, start, end)
     if out is not None:
         return to_out(t, out, "linspace")
-    return t.requires_grad_() if requires_grad else t
+    return requiring(t) if requires_grad else t
 
 
 def logspace(
@@ -326,7 +325,7 @@ def logspace(
     )
     if out is not None:
         return to_out(t, out, "logspace")
-    return t.requires_grad_() if requires_grad else t
+    return requiring(t) if requires_grad else t
 
 
 def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_grad=False):
@@ -336,7 +335,7 @@ def eye(n, m=None, *, out=None, dtype=None, layout=None, device=None, requires_g
         raise RuntimeError(f"n must be greater or equal to 0, got {n if n < 0 else m}")
     t = _filled("eye", (n, m), 0, dtype, device, False, out)
     t.diagonal().fill_(1)
-    return t.requires_grad_() if requires_grad else t
+    return requiring(t) if requires_grad else t
 
 
 def scalar_tensor(s, *, dtype=None, layout=None, device=None, requires_grad=False):

@@ -8,6 +8,7 @@ from ...core.dtype import dtype as dtype_class
 from ...core.interp import runtime
 from ...core.plans import LIMIT, register
 from ...core.spec import Spec
+from ...core.tape import requiring
 from ...core.tensor import Tensor, wrap
 
 _layouts: dict = register({})  # (dtype, shape, strides) of an array: its Spec, and its extent
@@ -105,14 +106,14 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
         )
         t = data.detach().clone()
         t = t if dtype is None and device is None else t.to(device=device, dtype=dtype)
-        return t.requires_grad_(requires_grad)
+        return requiring(t) if requires_grad else t
     array = _to_array(data, dtype, "tensor")
     if not array.flags.c_contiguous or isinstance(data, np.ndarray | np.generic):
         array = np.array(array, order="C")
     t = from_array(array)
     if device is not None:
         t = t.to(device)
-    return t.requires_grad_() if requires_grad else t
+    return requiring(t) if requires_grad else t
 
 
 def from_array(array: np.ndarray) -> Tensor:

@@ -15,7 +15,7 @@ from ...core.plans import LIMIT, register
 from ...core.random import resolve_generator
 from ...core.shape import as_index, as_sizes, broadcast_shapes, is_dense
 from ...core.spec import Spec
-from ...core.tape import grad_mode
+from ...core.tape import grad_mode, requiring
 from ...core.tensor import Tensor, wrap
 from ..pointwise.public import where
 from .fill import (
@@ -118,7 +118,7 @@ def like(name: str, input, dtype, device) -> Tensor:
 
 def finish(result: Tensor, requires_grad: bool) -> Tensor:
     """`result`, as a leaf of autograd where that was asked for."""
-    return result.requires_grad_() if requires_grad else result
+    return requiring(result) if requires_grad else result
 
 
 def sizes_of(name: str, sizes: tuple, size) -> tuple[int, ...]:

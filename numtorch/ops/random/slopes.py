@@ -36,7 +36,7 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
         return leaky_relu(input, (lower + upper) / 2, inplace)
     generator = resolve_generator(None, input.device, "rrelu")
     slopes = rrelu_slopes_op(input, float(lower), float(upper), generator)
-    return input.mul_(slopes) if inplace else input * slopes
+    return input.mul_(slopes) if inplace else slopes * input
 
 
 def rrelu_(input, lower=1.0 / 8, upper=1.0 / 3, training=False):
