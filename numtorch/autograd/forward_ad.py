@@ -32,6 +32,13 @@ class Dual:
     def __init__(self) -> None:
         self.tangents: dict = {}
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc) -> None:
+        """Forget the tangents: the table and what watches its arrays refer to each other."""
+        self.tangents.clear()
+
     def get(self, t):
         """The tangent of a tensor; None for tensors without one, and for other values."""
         if not isinstance(t, Tensor):
@@ -208,7 +215,9 @@ def exit_dual_level(*, level=None) -> None:
             "Trying to exit a forward AD level that was not the last one that was created. This is "
             "not supported."
         )
-    _entered.pop().__exit__()
+    block = _entered.pop()
+    block.__exit__()
+    block.interpreter.tangents.clear()
 
 
 def _current(message: str) -> Dual:

@@ -34,7 +34,7 @@ def jvp(func, primals, tangents, *, strict=False, has_aux=False):
     _contains_tensors(name, "primals", flat)
     _contains_tensors(name, "tangents", given)
     level = Dual()
-    with interpreting(level):
+    with level, interpreting(level):
         duals = [dual(level, p, t) for p, t in zip(flat, given, strict=True)]
         output, aux = with_aux(name, func(*tree.unflatten(duals, structure)), has_aux)
         outputs = outputs_of(name, output)

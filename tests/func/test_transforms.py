@@ -1,10 +1,12 @@
 """torch.func's transforms, alone and composed, against torch; and their errors."""
 
+import gc
+
 import numpy as np
 import pytest
 
 import numtorch as nt
-from numtorch.core import tree
+from numtorch.core import interp, tree
 
 
 def values(*shape, seed=0):
@@ -230,3 +232,15 @@ def test_printing_shows_tangents():
     seen = []
     nt.func.jvp(lambda y: seen.append(repr(y)) or y, (nt.ones(2),), (nt.ones(2) * 3,))
     assert seen == ["tensor([1., 1.], tangent=tensor([3., 3.]))"]
+
+
+def test_nothing_stays_active():
+    """The tensors of a level die with it, without the garbage collector: no op pays afterwards."""
+    gc.collect()
+    gc.disable()
+    try:
+        nt.func.hessian(square(nt))(nt.tensor(X))
+        nt.func.jvp(nt.func.grad(wave(nt)), (nt.tensor(X),), (nt.tensor(X),))
+        assert interp.runtime["interp"] is None
+    finally:
+        gc.enable()
