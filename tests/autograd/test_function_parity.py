@@ -7,6 +7,7 @@ import pytest
 
 import numtorch as nt
 
+from . import function_modes  # noqa: F401 (adds its cases)
 from .function_cases import CASES
 
 
